@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One execution of a plan, as a pure state machine:
+ *
+ *     VrInput    what happened or was asked, with its time     made by the shell
+ *     VrEvent    what we decided: a fact, kept in the journal  made by decide
+ *     VrCommand  what should be running now                    computed by derive, never stored
+ *
+ * The engine takes an input, decides, applies and appends the events, and once they are durable
+ * derives the commands and starts those that do not run yet. Nothing here has a clock, does I/O or keeps a secret: the same
+ * inputs give the same events, and replaying the events gives the same state.
+ */
+#pragma once
+
+#include <virt-roll/plan.h>
+#include <virt-roll/ports.h>
+
+G_BEGIN_DECLS
+
+/* Every phase of every kind of step. X(member, word) */
+#define VR_PHASES(X)                                                                               \
+    X(VR_PHASE_PENDING, "pending") /* not begun */                                                 \
+    /* update */                                                                                   \
+    X(VR_PHASE_CLOSING, "closing")       /* stage close: no guest may start or come in */          \
+    X(VR_PHASE_COMPARING, "comparing")   /* is what runs there what the plan says? */              \
+    X(VR_PHASE_CLOSED, "closed")         /* being drained, or kept as a refuge by a gate */        \
+    X(VR_PHASE_FACTS_BEFORE, "facts-before")                                                       \
+    X(VR_PHASE_ASSESSING, "assessing")                                                             \
+    X(VR_PHASE_PREPARING, "preparing")   /* stage before */                                        \
+    X(VR_PHASE_PROVING, "proving-empty") /* two lists, right before apply */                       \
+    X(VR_PHASE_APPLYING, "applying")                                                               \
+    X(VR_PHASE_PROVING_AGAIN, "proving-empty-again") /* two lists, right before the reboot */      \
+    X(VR_PHASE_REBOOTING, "rebooting")                                                             \
+    X(VR_PHASE_RETURNING, "returning")   /* until its daemon answers */                            \
+    X(VR_PHASE_FACTS_AFTER, "facts-after") /* until boot id and level are new */                   \
+    X(VR_PHASE_VERIFYING, "verifying")                                                             \
+    X(VR_PHASE_SWEEPING, "sweeping")     /* list: has a stale definition come back? */             \
+    X(VR_PHASE_OPENING, "opening")                                                                 \
+    X(VR_PHASE_UPDATED, "updated")                                                                 \
+    /* migrate */                                                                                  \
+    X(VR_PHASE_CHECKING, "checking")     /* observe before anything is issued */                   \
+    X(VR_PHASE_FITTING, "fitting")       /* list: has the target room? */                          \
+    X(VR_PHASE_MIGRATING, "migrating")   /* the call is out */                                     \
+    X(VR_PHASE_ABORTING, "aborting")                                                               \
+    X(VR_PHASE_OBSERVING, "observing")   /* the recovery table decides what comes next */          \
+    X(VR_PHASE_RESUMING_SOURCE, "resuming-source")                                                 \
+    X(VR_PHASE_DESTROYING_SOURCE, "destroying-source")                                             \
+    X(VR_PHASE_UNDEFINING_SOURCE, "undefining-source")                                             \
+    X(VR_PHASE_UNDEFINING_TARGET, "undefining-target")                                             \
+    X(VR_PHASE_DEFINING_TARGET, "defining-target")                                                 \
+    X(VR_PHASE_SETTING_AUTOSTART, "setting-autostart")                                             \
+    X(VR_PHASE_SETTLED, "settled")                                                                 \
+    X(VR_PHASE_STOPPED, "stopped-by-owner") /* shut down by its owner: stays where it is */        \
+    /* gate */                                                                                     \
+    X(VR_PHASE_WATCHING, "watching")                                                               \
+    X(VR_PHASE_LOOKING, "looking")       /* list: do the VMs that came still run? */               \
+    X(VR_PHASE_PASSED, "passed")                                                                   \
+    /* any */                                                                                      \
+    X(VR_PHASE_FAILED, "failed")         /* tried as often as allowed; nobody is harmed */         \
+    X(VR_PHASE_NEEDS_OPERATOR, "needs-operator")
+VR_DECLARE_ENUM(VrPhase, vr_phase, VR_PHASES);
+#define VR_PHASE_COUNT (VR_PHASE_NEEDS_OPERATOR + 1)
+
+#define VR_ROLLOUT_PHASES(X)                                                                       \
+    X(VR_ROLLOUT_NONE, "none") /* before its first event */                                        \
+    X(VR_ROLLOUT_RUNNING, "running")                                                               \
+    X(VR_ROLLOUT_STOPPING, "stopping") /* finishes what is in flight, begins nothing */            \
+    X(VR_ROLLOUT_STOPPED, "stopped")                                                               \
+    X(VR_ROLLOUT_NEEDS_OPERATOR, "needs-operator")                                                 \
+    X(VR_ROLLOUT_FAILED, "failed")     /* nothing more can be done as planned */                   \
+    X(VR_ROLLOUT_DONE, "done")                                                                     \
+    X(VR_ROLLOUT_CLOSED, "closed")     /* ended by a person; never goes on */
+VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
+
+/* ------------------------------------------------------------------------------ inputs */
+
+#define VR_INPUTS(X)                                                                               \
+    X(VR_INPUT_CREATE, "create")       /* plan, policy and inventory of a new rollout */           \
+    X(VR_INPUT_RESTARTED, "restarted") /* first of every process, after replay */                  \
+    X(VR_INPUT_TICK, "tick")                                                                       \
+    X(VR_INPUT_START, "start")         /* begin, or go on after stopped, failed, needs-operator */ \
+    X(VR_INPUT_STOP, "stop")           /* finish what is in flight, begin nothing */               \
+    X(VR_INPUT_RETRY, "retry")         /* of a host whose update waits for a person */             \
+    X(VR_INPUT_CLOSE, "close")         /* never go on with this rollout */                         \
+    X(VR_INPUT_OBSERVED, "observed")                                                               \
+    X(VR_INPUT_LISTED, "listed")                                                                   \
+    X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
+    X(VR_INPUT_STAGE_ENDED, "stage-ended")                                                         \
+    X(VR_INPUT_HINT, "hint")           /* a domain event on a host */
+VR_DECLARE_ENUM(VrInputKind, vr_input_kind, VR_INPUTS);
+
+/* Borrowed pointers, valid during decide. Which are set depends on the kind. */
+typedef struct {
+    VrInputKind kind;
+    gint64 at_us;
+    guint step;    /* id; completions only, with … */
+    guint attempt; /* … the attempt of the command that they complete; stale ones are dropped */
+    const VrObservation *observation;
+    const VrListing *listing;
+    const GError *error;        /* call-returned: NULL is success */
+    const VrStageResult *stage;
+    const char *host;           /* retry, hint */
+    const char *vm_uuid;        /* hint */
+    const char *text;           /* hint: what; close, stop: reason; create: rollout id */
+    const VrPlan *plan;         /* create */
+    const VrPolicy *policy;     /* create */
+    const VrInventory *inventory; /* create */
+} VrInput;
+
+/* ------------------------------------------------------------------------------ events */
+
+/* X(member, word, version of the body) */
+#define VR_EVENTS(X)                                                                               \
+    X(VR_EVENT_CREATED, "rollout-created")          /* text: plan, policy, inventory as JSON */    \
+    X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase")      /* rollout_phase, reason */                    \
+    X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
+    X(VR_EVENT_STEP_PHASE, "step-phase")            /* step, phase, attempt, reason, row, … */     \
+    X(VR_EVENT_CALL_RETURNED, "call-returned")      /* step, attempt; reason: the error */         \
+    X(VR_EVENT_VM_RECORDED, "vm-recorded")          /* step; reading, text: inactive XML */        \
+    X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
+    X(VR_EVENT_VM_MEASURED, "vm-measured")          /* step; stats */                              \
+    X(VR_EVENT_HOST_FACTS, "host-facts")            /* step, phase (which), text: name=value … */  \
+    X(VR_EVENT_HOST_DISTURBED, "host-disturbed")    /* step, reason: what was seen */
+VR_DECLARE_ENUM(VrEventKind, vr_event_kind, VR_EVENTS);
+
+/* Flat; strings owned, NULL where unused. */
+typedef struct {
+    VrEventKind kind;
+    gint64 at_us;
+    guint step;
+    guint attempt;
+    VrPhase phase;
+    VrRolloutPhase rollout_phase;
+    gint64 not_before_us; /* step-phase: its command waits until then; 0 */
+    gint64 deadline_us;   /* step-phase: it gives up then; 0 */
+    gint row;             /* step-phase: the VrRow that decided; -1 */
+    gint side;            /* step-phase of an action: VrSide of what it acts on; -1 */
+    guint round;          /* step-phase: lists that already proved the host empty */
+    gint64 libvirt_id;    /* vm-recorded, and the next three */
+    gint64 cpu_time_ns;   /* step-phase observing: of the target, for "does it advance?" */
+    gboolean autostart;
+    gboolean paused;
+    VrMigrationStats stats;
+    char *rollout; /* created: the id */
+    char *reason;
+    char *text;
+} VrEvent;
+
+VrEvent *vr_event_new(VrEventKind kind, gint64 at_us);
+VrEvent *vr_event_copy(const VrEvent *self);
+void vr_event_free(VrEvent *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
+
+/* Body of a journal record; the kind and time stand beside it. */
+#define VR_EVENT_VERSION 1
+char *vr_event_format(const VrEvent *self);
+VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* ------------------------------------------------------------------------------ state */
+
+/* One step of the plan and how far it is. */
+typedef struct {
+    const VrPlanStep *plan;
+    guint unmet;        /* steps of plan->after that are not satisfied */
+    gint source_update; /* migrate, gate: index of the update of its source; -1 */
+    gint target_update; /* migrate, gate: the same of the target; -1 */
+    VrPhase phase;
+    VrPhase resume_phase;  /* needs-operator: where it was */
+    guint attempt;         /* of the present phase's command; grows with every phase change */
+    gint64 since_us;       /* entered the present phase */
+    gint64 begun_us;       /* left pending first; 0 */
+    gint64 ended_us;       /* reached a last phase; 0 */
+    gint64 not_before_us;
+    gint64 deadline_us;
+    char *reason;          /* (nullable) why it is where it is, for people */
+
+    /* migrate */
+    guint tries;             /* migrations issued */
+    guint actions;           /* actions of the recovery table issued since the last migration */
+    guint call_attempt;      /* attempt of the migration that has not returned; 0 */
+    gint64 fence_until_us;   /* an earlier process's calls may begin until then */
+    gint64 waiting_since_us; /* first of the observations without a decision; 0 */
+    guint polls;             /* observations since then */
+    gint row;                /* of the last observation; -1 */
+    gint side;               /* an action's phase: class of the copy that it acts on; -1 */
+    gint64 row_since_us;     /* first of the consecutive rounds that gave it */
+    gboolean recorded;       /* the next five are known */
+    gboolean autostart;
+    gboolean paused;
+    gint64 libvirt_id;
+    gint64 source_cpu_time_ns;
+    char *definition; /* a GRefString: inactive XML, secrets included */
+    gboolean seen_on_target; /* latch: then "absent" no longer proves "never ran" */
+    gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
+    VrMigrationStats stats;
+    gint64 call_us;          /* when the last migration was issued; 0 */
+    char *last_error;        /* (nullable) of the last call that came back with one */
+
+    /* update */
+    guint rounds;      /* lists that proved the host empty in a row */
+    gboolean reattach; /* a stage of an earlier process: find out how it ended, do not begin it */
+    gboolean was_down; /* apply has begun */
+    gboolean rebooted; /* since then: its boot id must become a new one */
+    char *facts_before;
+    char *facts_after;
+} VrStepState;
+
+/* What a rollout stands on and never changes; shared by its copies on all threads. */
+typedef struct {
+    VrPlan *plan;
+    VrPolicy *policy;
+    VrInventory *inventory; /* that it was planned on, sealed */
+    GPtrArray *dependents;  /* (element-type GArray of guint) per step index: who waits for it */
+} VrBasis;
+
+typedef struct {
+    char *id;
+    VrRolloutPhase phase;
+    char *reason; /* (nullable) of the phase */
+    const VrBasis *basis; /* NULL before the first event */
+    GPtrArray *steps;     /* (element-type VrStepState) in the plan's order: id = index + 1 */
+    gint64 created_us;
+    gint64 started_us;
+    gint64 ended_us; /* 0 while it goes on */
+    gint64 now_us;   /* time of the last event */
+    guint64 event_count;
+    guint restarts;
+} VrRollout;
+
+VrRollout *vr_rollout_new(void);
+void vr_rollout_free(VrRollout *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrRollout, vr_rollout_free)
+
+/* A copy for readers on other threads; shares the basis. */
+VrRollout *vr_rollout_copy(const VrRollout *self);
+
+static inline VrStepState *
+vr_rollout_step(const VrRollout *self, guint index)
+{
+    return (VrStepState *)g_ptr_array_index(self->steps, index);
+}
+
+/* Index into steps of the update of a host; -1: it has none. */
+gint vr_rollout_find_update(const VrRollout *self, const char *host);
+
+gboolean vr_phase_is_last(VrPhase phase);       /* nothing more happens to the step by itself */
+gboolean vr_phase_is_satisfied(VrPhase phase);  /* what comes `after` it may begin */
+gboolean vr_phase_is_host_down(VrPhase phase);  /* from apply until verified */
+gboolean vr_rollout_is_over(VrRolloutPhase phase); /* no command until somebody asks */
+
+/* Of "name=value" lines; NULL if there is none. (transfer full) */
+char *vr_facts_get(const char *facts, const char *name);
+
+/* ------------------------------------------------------------------------------ functions */
+
+/*
+ * What to make of an input. Appends owned events to out_events (element-type VrEvent); none if the
+ * input is stale or changes nothing. Never fails: refusals are events or nothing.
+ */
+void vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_events);
+
+/*
+ * What follows from the state by itself: steps that may begin, a rollout that is over. The engine
+ * calls it after every applied input, applies what it gives, and again until it gives nothing.
+ */
+void vr_rollout_advance(const VrRollout *self, gint64 now_us, GPtrArray *out_events);
+
+/*
+ * The only mutator. VR_ERROR_CORRUPT (state untouched) for an event that cannot follow, as from a
+ * broken journal.
+ */
+gboolean vr_rollout_apply(VrRollout *self, const VrEvent *event,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+#define VR_COMMANDS(X)                                                                             \
+    X(VR_COMMAND_OBSERVE, "observe")                                                               \
+    X(VR_COMMAND_LIST, "list")                                                                     \
+    X(VR_COMMAND_MIGRATE, "migrate")                                                               \
+    X(VR_COMMAND_ACT, "act")                                                                       \
+    X(VR_COMMAND_STAGE, "stage")
+VR_DECLARE_ENUM(VrCommandKind, vr_command_kind, VR_COMMANDS);
+
+/* Identity: (kind, step, attempt). Pointers are borrowed from the rollout. */
+typedef struct {
+    VrCommandKind kind;
+    guint step;
+    guint attempt;
+    const char *host;    /* list, act, stage */
+    const char *vm_uuid; /* observe, migrate, act */
+    const char *source;  /* observe, migrate */
+    const char *target;  /* observe, migrate */
+    gboolean with_definition; /* observe */
+    gint64 bandwidth_mib_per_s; /* migrate */
+    VrStage stage;
+    gboolean attach_only; /* stage */
+    VrAction action;
+    VrRow row;              /* act */
+    VrSide expected;        /* act */
+    const char *definition; /* act: define-target */
+} VrCommand;
+
+/* Appends to out_commands (element-type VrCommand) what should be running at now_us. */
+void vr_rollout_commands(const VrRollout *self, gint64 now_us, GArray *out_commands);
+
+/* The next time at which a tick may change something; G_MAXINT64: never. */
+gint64 vr_rollout_next_deadline(const VrRollout *self, gint64 now_us);
+
+G_END_DECLS
