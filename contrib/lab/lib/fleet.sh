@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Part of contrib/lab/lab: the lab's fleet file.
+
+readonly UPDATE_LEVEL_WANTED=lab-level-2
+readonly UPDATE_STAGES=(facts assess close open before apply reboot verify)
+
+# Memory and CPUs are given, because every lab host sees those of the whole machine.
+write_fleet() {
+    local host_count=$1 number
+    {
+        cat <<END
+format: virt-roll-fleet/1
+name: lab
+defaults:
+  link_mib_per_s: 100
+  memory_mib: 1024
+  vcpus: 16
+  update_s: 5
+  keepalive: {interval_s: 1, count: 3}
+  update:
+    level: $UPDATE_LEVEL_WANTED
+    stages:
+END
+        printf "      %s: [$LAB_DIR/update-stage, $STATE]\n" "${UPDATE_STAGES[@]}"
+        echo "hosts:"
+        for ((number = 1; number <= host_count; number++)); do
+            cat <<END
+  - name: h$number
+    uri: $(host_uri "h$number")
+    peer_uri: $(host_tcp_uri "h$number")
+    migrate_uri: tcp://$(host_ip "h$number")
+END
+        done
+    } >"$STATE/fleet.yaml"
+}
