@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What follows from the state and the time alone: steps that may begin, rollouts that are over. */
+#include "rollout/decide.h"
+
+/* Steps at work, by what limits them. */
+typedef struct {
+    gint64 migrations;
+    gint64 hosts_down; /* from the facts before to open again */
+    gboolean busy;
+    gboolean watching;
+    const VrStepState *asking; /* first step that needs a person */
+    const VrStepState *failed; /* first that failed */
+    gboolean unfinished;
+} VrWork;
+
+static VrWork
+survey(const VrRollout *self)
+{
+    VrWork work = {0};
+
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self, i);
+        gboolean busy = vr_step_is_busy(step);
+        work.busy = work.busy || busy;
+        work.watching = work.watching || step->phase == VR_PHASE_WATCHING;
+        work.unfinished = work.unfinished || !vr_phase_is_satisfied(step->phase);
+        if (step->phase == VR_PHASE_NEEDS_OPERATOR && work.asking == NULL)
+            work.asking = step;
+        if (step->phase == VR_PHASE_FAILED && work.failed == NULL)
+            work.failed = step;
+        if (step->plan->kind == VR_STEP_MIGRATE)
+            work.migrations += busy;
+        else if (step->plan->kind == VR_STEP_UPDATE)
+            work.hosts_down += step->was_down || (busy && step->phase >= VR_PHASE_FACTS_BEFORE);
+    }
+    return work;
+}
+
+static gint64
+count_migrations(const VrRollout *self, const char *source, const char *target)
+{
+    gint64 count = 0;
+
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self, i);
+        if (step->plan->kind == VR_STEP_MIGRATE && vr_step_is_busy(step) &&
+            (source == NULL || g_strcmp0(step->plan->source, source) == 0) &&
+            (target == NULL || g_strcmp0(step->plan->target, target) == 0))
+            count++;
+    }
+    return count;
+}
+
+static gboolean
+has_slot(const VrRollout *self, const VrWork *work, const VrPlanStep *plan)
+{
+    const VrLimits *limits = &self->basis->policy->limits;
+
+    if (limits->migrations_max != 0 && work->migrations >= limits->migrations_max)
+        return FALSE;
+    return count_migrations(self, plan->source, NULL) < limits->migrations_out_per_host &&
+           count_migrations(self, NULL, plan->target) < limits->migrations_in_per_host;
+}
+
+/* A migration may begin once its source is closed; if that has not begun, it begins now. */
+static gboolean
+begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
+{
+    const VrRollout *rollout = self->rollout;
+    const VrStepState *closing =
+        step->source_update >= 0 ? vr_rollout_step(rollout, (guint)step->source_update) : NULL;
+
+    if (closing != NULL && closing->phase == VR_PHASE_PENDING) {
+        vr_deciding_enter(self, closing, VR_PHASE_CLOSING, NULL);
+        return TRUE;
+    }
+    if ((closing != NULL && closing->phase != VR_PHASE_CLOSED) ||
+        !has_slot(rollout, work, step->plan))
+        return FALSE;
+    vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
+    return TRUE;
+}
+
+static gboolean
+begin_update(VrDeciding *self, const VrWork *work, const VrStepState *step)
+{
+    const VrRollout *rollout = self->rollout;
+    gint64 hosts_down_max = vr_policy_hosts_down_max(rollout->basis->policy,
+                                                     rollout->basis->inventory->hosts->len);
+
+    if (step->phase == VR_PHASE_PENDING) {
+        vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
+        return TRUE;
+    }
+    if (work->hosts_down >= hosts_down_max)
+        return FALSE;
+    vr_deciding_enter(self, step, VR_PHASE_FACTS_BEFORE, NULL);
+    return TRUE;
+}
+
+/* From the last arrival that it watches, for as long as the plan says. */
+static void
+begin_gate(VrDeciding *self, const VrStepState *step)
+{
+    const VrRollout *rollout = self->rollout;
+    gint64 length_us = (step->plan->end_ms - step->plan->start_ms) * VR_MS_US;
+    gint64 settled_us = 0;
+
+    length_us = MAX(length_us, rollout->basis->policy->limits.gate_s * VR_S_US);
+    for (guint i = 0; i < step->plan->after->len; i++) {
+        guint before = g_array_index(step->plan->after, guint, i) - 1;
+        settled_us = MAX(settled_us, vr_rollout_step(rollout, before)->ended_us);
+    }
+    vr_deciding_enter(self, step, VR_PHASE_WATCHING, NULL)->not_before_us =
+        settled_us + length_us;
+}
+
+/* TRUE if an event was added. */
+static gboolean
+begin(VrDeciding *self, const VrWork *work, const VrStepState *step)
+{
+    gboolean waits = step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED;
+
+    if (!waits || step->unmet > 0)
+        return FALSE;
+    switch (step->plan->kind) {
+    case VR_STEP_UPDATE:
+        return begin_update(self, work, step);
+    case VR_STEP_MIGRATE:
+        return begin_migration(self, work, step);
+    case VR_STEP_GATE:
+        begin_gate(self, step);
+        return TRUE;
+    }
+    g_assert_not_reached();
+}
+
+/* A step's own time has come, or it waits to begin something while nothing may begin. */
+static gboolean
+move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
+{
+    if (step->phase == VR_PHASE_WATCHING && self->at_us >= step->not_before_us && may_begin) {
+        vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
+        return TRUE;
+    }
+    if (step->phase == VR_PHASE_MIGRATING && step->deadline_us != 0 &&
+        self->at_us >= step->deadline_us) {
+        vr_migration_overdue(self, step);
+        return TRUE;
+    }
+    if (step->phase == VR_PHASE_CHECKING && step->not_before_us > self->at_us && !may_begin) {
+        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+end(VrDeciding *self, VrRolloutPhase phase, const char *reason)
+{
+    VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, self->at_us);
+
+    event->rollout_phase = phase;
+    event->reason = g_strdup(reason);
+    g_ptr_array_add(self->events, event);
+}
+
+static void
+end_if_over(VrDeciding *self, const VrWork *work)
+{
+    const VrRollout *rollout = self->rollout;
+
+    if (work->busy)
+        return;
+    if (!work->unfinished)
+        end(self, VR_ROLLOUT_DONE, NULL);
+    else if (work->asking != NULL)
+        end(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);
+    else if (rollout->phase == VR_ROLLOUT_STOPPING)
+        end(self, VR_ROLLOUT_STOPPED, rollout->reason);
+    else if (!work->watching)
+        end(self, VR_ROLLOUT_FAILED,
+            work->failed != NULL ? work->failed->reason : "nothing more can be begun");
+}
+
+void
+vr_rollout_advance(const VrRollout *self, gint64 now_us, GPtrArray *out_events)
+{
+    VrDeciding deciding = {self, NULL, MAX(now_us, self->now_us), out_events};
+
+    if (vr_rollout_is_over(self->phase))
+        return;
+
+    VrWork work = survey(self);
+    gboolean may_begin = vr_rollout_may_begin(self);
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self, i);
+        if (move_on(&deciding, step, may_begin) || (may_begin && begin(&deciding, &work, step)))
+            return; /* one at a time: the next call sees what this one changed */
+    }
+    end_if_over(&deciding, &work);
+}

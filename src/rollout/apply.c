@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Events onto state: the only code that changes a rollout. */
+#include <string.h>
+
+#include "base/time.h"
+#include "rollout/document.h"
+#include "rollout/state.h"
+
+#define B(phase) (1ULL << VR_PHASE_##phase)
+
+/* Where a step may go from each phase. Every phase but the last ones may also need an operator. */
+static const guint64 legal[VR_PHASE_COUNT] = {
+    [VR_PHASE_PENDING] = B(CLOSING) | B(CHECKING) | B(WATCHING),
+    [VR_PHASE_CLOSING] = B(CLOSING) | B(COMPARING),
+    [VR_PHASE_COMPARING] = B(COMPARING) | B(CLOSED),
+    [VR_PHASE_CLOSED] = B(FACTS_BEFORE),
+    [VR_PHASE_FACTS_BEFORE] = B(FACTS_BEFORE) | B(ASSESSING) | B(CLOSED),
+    [VR_PHASE_ASSESSING] = B(ASSESSING) | B(PREPARING) | B(SWEEPING) | B(CLOSED),
+    [VR_PHASE_PREPARING] = B(PREPARING) | B(PROVING) | B(CLOSED),
+    [VR_PHASE_PROVING] = B(PROVING) | B(APPLYING) | B(CLOSED),
+    [VR_PHASE_APPLYING] = B(PROVING) | B(PROVING_AGAIN),
+    [VR_PHASE_PROVING_AGAIN] = B(PROVING_AGAIN) | B(REBOOTING),
+    [VR_PHASE_REBOOTING] = B(PROVING_AGAIN) | B(RETURNING) | B(FACTS_AFTER),
+    [VR_PHASE_RETURNING] = B(RETURNING) | B(FACTS_AFTER),
+    [VR_PHASE_FACTS_AFTER] = B(FACTS_AFTER) | B(VERIFYING),
+    [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
+    [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
+    [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
+    [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(OBSERVING) | B(SETTLED) | B(STOPPED) |
+                          B(PENDING),
+    [VR_PHASE_FITTING] = B(CHECKING) | B(MIGRATING) | B(PENDING) | B(FAILED),
+    [VR_PHASE_MIGRATING] = B(OBSERVING) | B(ABORTING),
+    [VR_PHASE_ABORTING] = B(OBSERVING),
+    [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) |
+                           B(DESTROYING_SOURCE) | B(UNDEFINING_SOURCE) | B(UNDEFINING_TARGET) |
+                           B(DEFINING_TARGET) | B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) |
+                           B(CHECKING) | B(FAILED) | B(PENDING),
+    [VR_PHASE_RESUMING_SOURCE] = B(OBSERVING),
+    [VR_PHASE_DESTROYING_SOURCE] = B(OBSERVING),
+    [VR_PHASE_UNDEFINING_SOURCE] = B(OBSERVING),
+    [VR_PHASE_UNDEFINING_TARGET] = B(OBSERVING),
+    [VR_PHASE_DEFINING_TARGET] = B(OBSERVING),
+    [VR_PHASE_SETTING_AUTOSTART] = B(OBSERVING),
+    [VR_PHASE_SETTLED] = B(OBSERVING), /* a stale definition came back on its source */
+    [VR_PHASE_WATCHING] = B(LOOKING),
+    [VR_PHASE_LOOKING] = B(LOOKING) | B(PASSED),
+    [VR_PHASE_FAILED] = B(PENDING),
+    [VR_PHASE_NEEDS_OPERATOR] = ~0ULL,
+};
+
+static gboolean
+phase_may_follow(VrPhase from, VrPhase to)
+{
+    if (to == VR_PHASE_NEEDS_OPERATOR)
+        return !vr_phase_is_satisfied(from) && from != VR_PHASE_NEEDS_OPERATOR;
+    return (legal[from] & (1ULL << to)) != 0;
+}
+
+static gboolean
+corrupt(GError **error, const VrEvent *event, const char *why)
+{
+    g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT, "event %s of step %u cannot follow: %s",
+                vr_event_kind_to_string(event->kind), event->step, why);
+    return FALSE;
+}
+
+static void
+count_dependents(VrRollout *self, guint index, gboolean satisfied)
+{
+    const GArray *dependents = g_ptr_array_index(self->basis->dependents, index);
+
+    for (guint i = 0; i < dependents->len; i++) {
+        VrStepState *waiting = vr_rollout_step(self, g_array_index(dependents, guint, i));
+        waiting->unmet += satisfied ? -1 : 1;
+    }
+}
+
+static gboolean
+phase_is_action(VrPhase phase)
+{
+    return phase >= VR_PHASE_RESUMING_SOURCE && phase <= VR_PHASE_SETTING_AUTOSTART;
+}
+
+/* How long it has been waited without a decision, and whether the same row came again. */
+static void
+note_waiting(VrStepState *step, const VrEvent *event, gboolean again)
+{
+    if (!again || step->waiting_since_us == 0) {
+        step->waiting_since_us = event->at_us;
+        step->polls = 0;
+        step->row = -1;
+    } else {
+        step->polls++;
+    }
+    if (event->row != step->row) {
+        step->row = event->row;
+        step->row_since_us = event->at_us;
+    }
+    if (event->cpu_time_ns != VR_UNKNOWN)
+        step->target_cpu_time_ns = event->cpu_time_ns;
+}
+
+static void
+enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
+{
+    gboolean again = from == event->phase;
+
+    if (event->phase == VR_PHASE_PENDING) {
+        step->tries = 0;
+    } else if (event->phase == VR_PHASE_MIGRATING) {
+        step->tries++;
+        step->actions = 0;
+        step->call_attempt = event->attempt;
+        step->call_us = event->at_us;
+        step->target_cpu_time_ns = VR_UNKNOWN;
+    } else if (event->phase == VR_PHASE_OBSERVING || event->phase == VR_PHASE_CHECKING) {
+        note_waiting(step, event, again);
+    } else if (phase_is_action(event->phase)) {
+        step->actions++;
+        step->side = event->side;
+    }
+}
+
+static void
+enter_update_phase(VrStepState *step, const VrEvent *event)
+{
+    if (event->phase == VR_PHASE_APPLYING)
+        step->was_down = TRUE, step->rebooted = FALSE;
+    if (event->phase == VR_PHASE_RETURNING)
+        step->rebooted = TRUE;
+    if (event->phase == VR_PHASE_UPDATED)
+        step->was_down = FALSE;
+    step->rounds = event->round;
+    step->reattach = FALSE;
+}
+
+static gboolean
+apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GError **error)
+{
+    VrPhase from = step->phase;
+    gboolean satisfied = vr_phase_is_satisfied(event->phase);
+
+    if (!phase_may_follow(from, event->phase))
+        return corrupt(error, event, vr_phase_to_string(from));
+    if (event->attempt <= step->attempt)
+        return corrupt(error, event, "its attempt is not a new one");
+    if (event->phase == VR_PHASE_NEEDS_OPERATOR)
+        step->resume_phase = from;
+    if (vr_phase_is_satisfied(from) != satisfied)
+        count_dependents(self, event->step - 1, satisfied);
+    step->phase = event->phase;
+    step->attempt = event->attempt;
+    if (from != event->phase)
+        step->since_us = event->at_us;
+    if (from == VR_PHASE_PENDING && step->begun_us == 0)
+        step->begun_us = event->at_us;
+    step->ended_us = vr_phase_is_last(event->phase) ? event->at_us : 0;
+    step->not_before_us = event->not_before_us;
+    step->deadline_us = event->deadline_us;
+    g_free(step->reason);
+    step->reason = g_strdup(event->reason);
+    if (step->plan->kind == VR_STEP_MIGRATE)
+        enter_migration_phase(step, from, event);
+    else if (step->plan->kind == VR_STEP_UPDATE)
+        enter_update_phase(step, event);
+    return TRUE;
+}
+
+static void
+apply_controller_started(VrRollout *self, const VrEvent *event)
+{
+    gint64 fence_until_us =
+        event->at_us + self->basis->policy->recovery.fence_ms * VR_MS_US;
+
+    self->restarts++;
+    for (guint i = 0; i < self->steps->len; i++) {
+        VrStepState *step = vr_rollout_step(self, i);
+        if (step->plan->kind == VR_STEP_MIGRATE && step->recorded && vr_step_is_busy(step)) {
+            step->fence_until_us = MAX(step->fence_until_us, fence_until_us);
+            step->call_attempt = 0;
+        }
+        step->reattach = step->phase == VR_PHASE_PREPARING || step->phase == VR_PHASE_APPLYING ||
+                         step->phase == VR_PHASE_REBOOTING;
+    }
+}
+
+static gboolean
+apply_created(VrRollout *self, const VrEvent *event, GError **error)
+{
+    if (self->basis != NULL)
+        return corrupt(error, event, "the rollout exists already");
+    if (event->text == NULL || event->rollout == NULL)
+        return corrupt(error, event, "it has no plan");
+
+    VrPlan *plan = NULL;
+    VrPolicy *policy = NULL;
+    VrInventory *inventory = NULL;
+    if (!vr_document_read(event->text, &plan, &policy, &inventory, error))
+        return FALSE;
+    vr_state_found(self, plan, policy, inventory);
+    self->id = g_strdup(event->rollout);
+    self->phase = VR_ROLLOUT_STOPPED;
+    self->created_us = event->at_us;
+    return TRUE;
+}
+
+static void
+apply_rollout_phase(VrRollout *self, const VrEvent *event)
+{
+    self->phase = event->rollout_phase;
+    g_free(self->reason);
+    self->reason = g_strdup(event->reason);
+    if (self->phase == VR_ROLLOUT_RUNNING && self->started_us == 0)
+        self->started_us = event->at_us;
+    self->ended_us = vr_rollout_is_over(self->phase) ? event->at_us : 0;
+}
+
+static void
+apply_call_returned(VrStepState *step, const VrEvent *event)
+{
+    if (step->call_attempt == event->attempt)
+        step->call_attempt = 0;
+    step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
+    g_free(step->last_error);
+    step->last_error = g_strdup(event->reason);
+}
+
+static void
+apply_vm_recorded(VrStepState *step, const VrEvent *event)
+{
+    step->recorded = TRUE;
+    step->autostart = event->autostart;
+    step->paused = event->paused;
+    step->libvirt_id = event->libvirt_id;
+    step->source_cpu_time_ns = event->cpu_time_ns;
+    g_clear_pointer(&step->definition, g_ref_string_release);
+    if (event->text != NULL)
+        step->definition = g_ref_string_new(event->text);
+}
+
+static void
+apply_host_facts(VrStepState *step, const VrEvent *event)
+{
+    char **facts =
+        event->phase == VR_PHASE_FACTS_AFTER ? &step->facts_after : &step->facts_before;
+
+    g_free(*facts);
+    *facts = g_strdup(event->text);
+}
+
+static gboolean
+apply_to_step(VrRollout *self, const VrEvent *event, GError **error)
+{
+    if (event->step < 1 || event->step > self->steps->len)
+        return corrupt(error, event, "the plan has no such step");
+
+    VrStepState *step = vr_rollout_step(self, event->step - 1);
+    switch (event->kind) {
+    case VR_EVENT_STEP_PHASE:
+        return apply_step_phase(self, step, event, error);
+    case VR_EVENT_CALL_RETURNED:
+        apply_call_returned(step, event);
+        return TRUE;
+    case VR_EVENT_VM_RECORDED:
+        apply_vm_recorded(step, event);
+        return TRUE;
+    case VR_EVENT_VM_SEEN_ON_TARGET:
+        step->seen_on_target = TRUE;
+        return TRUE;
+    case VR_EVENT_VM_MEASURED:
+        step->stats = event->stats;
+        return TRUE;
+    case VR_EVENT_HOST_FACTS:
+        apply_host_facts(step, event);
+        return TRUE;
+    case VR_EVENT_HOST_DISTURBED:
+        step->rounds = 0;
+        return TRUE;
+    case VR_EVENT_CREATED:
+    case VR_EVENT_ROLLOUT_PHASE:
+    case VR_EVENT_CONTROLLER_STARTED:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+gboolean
+vr_rollout_apply(VrRollout *self, const VrEvent *event, GError **error)
+{
+    gboolean applied = TRUE;
+
+    if (event->kind != VR_EVENT_CREATED && self->basis == NULL)
+        return corrupt(error, event, "no rollout has been created");
+    if (event->kind == VR_EVENT_CREATED)
+        applied = apply_created(self, event, error);
+    else if (event->kind == VR_EVENT_ROLLOUT_PHASE)
+        apply_rollout_phase(self, event);
+    else if (event->kind == VR_EVENT_CONTROLLER_STARTED)
+        apply_controller_started(self, event);
+    else
+        applied = apply_to_step(self, event, error);
+    if (applied) {
+        self->now_us = MAX(self->now_us, event->at_us);
+        self->event_count++;
+    }
+    return applied;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* (state, input) -> events: who decides what. */
+#include "rollout/decide.h"
+#include "rollout/document.h"
+
+VrEvent *
+vr_deciding_add(VrDeciding *self, VrEventKind kind, const VrStepState *step)
+{
+    VrEvent *event = vr_event_new(kind, self->at_us);
+
+    event->step = step->plan->id;
+    g_ptr_array_add(self->events, event);
+    return event;
+}
+
+VrEvent *
+vr_deciding_enter(VrDeciding *self, const VrStepState *step, VrPhase phase, char *reason)
+{
+    VrEvent *event = vr_deciding_add(self, VR_EVENT_STEP_PHASE, step);
+
+    event->phase = phase;
+    event->attempt = step->attempt + 1;
+    event->reason = reason;
+    return event;
+}
+
+static VrEvent *
+enter_rollout_phase(VrDeciding *self, VrRolloutPhase phase, const char *reason)
+{
+    VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, self->at_us);
+
+    event->rollout_phase = phase;
+    event->reason = g_strdup(reason);
+    g_ptr_array_add(self->events, event);
+    return event;
+}
+
+static void
+create(VrDeciding *self)
+{
+    const VrInput *input = self->input;
+
+    if (self->rollout->basis != NULL)
+        return;
+
+    VrEvent *event = vr_event_new(VR_EVENT_CREATED, self->at_us);
+    event->rollout = g_strdup(input->text);
+    event->text = vr_document_write(input->plan, input->policy, input->inventory);
+    g_ptr_array_add(self->events, event);
+}
+
+/* What an earlier process had called may still be on its way: learn the outcome, call nothing. */
+static void
+restart_step(VrDeciding *self, const VrStepState *step)
+{
+    if (step->phase >= VR_PHASE_MIGRATING && step->phase <= VR_PHASE_SETTING_AUTOSTART)
+        vr_deciding_enter(self, step, VR_PHASE_OBSERVING, NULL);
+    else if (step->phase == VR_PHASE_FITTING)
+        vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
+    else if (step->phase == VR_PHASE_PROVING || step->phase == VR_PHASE_PROVING_AGAIN)
+        vr_deciding_enter(self, step, step->phase, NULL);
+}
+
+static void
+restarted(VrDeciding *self)
+{
+    g_ptr_array_add(self->events, vr_event_new(VR_EVENT_CONTROLLER_STARTED, self->at_us));
+    for (guint i = 0; i < self->rollout->steps->len; i++)
+        restart_step(self, vr_rollout_step(self->rollout, i));
+}
+
+static gboolean
+changes_the_host(VrPhase phase)
+{
+    return phase == VR_PHASE_PREPARING || phase == VR_PHASE_APPLYING ||
+           phase == VR_PHASE_REBOOTING;
+}
+
+/* A step that stood still takes up its work again, as far as that is harmless without a person. */
+static void
+take_up(VrDeciding *self, const VrStepState *step)
+{
+    if (step->phase == VR_PHASE_FAILED) {
+        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+        return;
+    }
+    if (step->phase != VR_PHASE_NEEDS_OPERATOR)
+        return;
+    if (step->plan->kind == VR_STEP_MIGRATE)
+        vr_deciding_enter(
+            self, step,
+            step->tries == 0 ? VR_PHASE_CHECKING : VR_PHASE_OBSERVING, NULL);
+    else if (step->plan->kind == VR_STEP_GATE)
+        vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
+    else if (!changes_the_host(step->resume_phase))
+        vr_host_retried(self, step);
+}
+
+static void
+start(VrDeciding *self)
+{
+    if (self->rollout->phase == VR_ROLLOUT_CLOSED || self->rollout->phase == VR_ROLLOUT_DONE ||
+        self->rollout->phase == VR_ROLLOUT_RUNNING)
+        return;
+    enter_rollout_phase(self, VR_ROLLOUT_RUNNING, self->input->text);
+    for (guint i = 0; i < self->rollout->steps->len; i++)
+        take_up(self, vr_rollout_step(self->rollout, i));
+}
+
+static void
+retry(VrDeciding *self)
+{
+    gint index = vr_rollout_find_update(self->rollout, self->input->host);
+    const VrStepState *step = index >= 0 ? vr_rollout_step(self->rollout, (guint)index) : NULL;
+
+    if (step != NULL && step->phase == VR_PHASE_NEEDS_OPERATOR)
+        vr_host_retried(self, step);
+}
+
+static void
+close_rollout(VrDeciding *self)
+{
+    if (vr_rollout_is_over(self->rollout->phase) && self->rollout->phase != VR_ROLLOUT_CLOSED)
+        enter_rollout_phase(self, VR_ROLLOUT_CLOSED, self->input->text);
+}
+
+/* Something happened on a host that is being proven empty: the proof starts again. */
+static void
+hint(VrDeciding *self)
+{
+    gint index = vr_rollout_find_update(self->rollout, self->input->host);
+    const VrStepState *step = index >= 0 ? vr_rollout_step(self->rollout, (guint)index) : NULL;
+
+    if (step == NULL || self->input->vm_uuid == NULL || step->rounds == 0 ||
+        (step->phase != VR_PHASE_PROVING && step->phase != VR_PHASE_PROVING_AGAIN))
+        return;
+    vr_deciding_add(self, VR_EVENT_HOST_DISTURBED, step)->reason =
+        g_strdup_printf("%s: %s", self->input->vm_uuid, self->input->text);
+}
+
+static void
+completed(VrDeciding *self)
+{
+    const VrInput *input = self->input;
+    const VrStepState *step = vr_rollout_awaited(self->rollout, input);
+
+    if (input->kind == VR_INPUT_CALL_RETURNED) {
+        /* A migration's call may come back when its step is already being aborted. */
+        if (input->step >= 1 && input->step <= self->rollout->steps->len)
+            vr_migration_call_returned(self, vr_rollout_step(self->rollout, input->step - 1));
+        return;
+    }
+    if (step == NULL)
+        return;
+    if (input->kind == VR_INPUT_OBSERVED)
+        vr_migration_observed(self, step);
+    else if (input->kind == VR_INPUT_STAGE_ENDED)
+        vr_host_stage_ended(self, step);
+    else if (step->plan->kind == VR_STEP_MIGRATE)
+        vr_migration_fitted(self, step);
+    else
+        vr_host_listed(self, step);
+}
+
+void
+vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_events)
+{
+    VrDeciding deciding = {self, input, MAX(input->at_us, self->now_us), out_events};
+
+    if (self->basis == NULL && input->kind != VR_INPUT_CREATE)
+        return;
+    switch (input->kind) {
+    case VR_INPUT_CREATE:
+        create(&deciding);
+        return;
+    case VR_INPUT_RESTARTED:
+        restarted(&deciding);
+        return;
+    case VR_INPUT_TICK: /* what time alone brings about: vr_rollout_advance */
+        return;
+    case VR_INPUT_START:
+        start(&deciding);
+        return;
+    case VR_INPUT_STOP:
+        if (self->phase == VR_ROLLOUT_RUNNING)
+            enter_rollout_phase(&deciding, VR_ROLLOUT_STOPPING, input->text);
+        return;
+    case VR_INPUT_RETRY:
+        retry(&deciding);
+        return;
+    case VR_INPUT_CLOSE:
+        close_rollout(&deciding);
+        return;
+    case VR_INPUT_OBSERVED:
+    case VR_INPUT_LISTED:
+    case VR_INPUT_CALL_RETURNED:
+    case VR_INPUT_STAGE_ENDED:
+        completed(&deciding);
+        return;
+    case VR_INPUT_HINT:
+        hint(&deciding);
+        return;
+    }
+    g_assert_not_reached();
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Inside the rollout layer: what the deciding files share. */
+#pragma once
+
+#include "base/time.h"
+#include "rollout/state.h"
+
+G_BEGIN_DECLS
+
+/* One decision in the making. */
+typedef struct {
+    const VrRollout *rollout;
+    const VrInput *input;
+    gint64 at_us;
+    GPtrArray *events;
+} VrDeciding;
+
+/* Appends an event of this moment for a step; the caller fills in the rest. Borrowed. */
+VrEvent *vr_deciding_add(VrDeciding *self, VrEventKind kind, const VrStepState *step);
+
+/* Appends a change of a step's phase. `reason` (nullable) is taken. At most one per step and call. */
+VrEvent *vr_deciding_enter(VrDeciding *self, const VrStepState *step, VrPhase phase, char *reason);
+
+/* A migration step was observed, or one of its calls came back. */
+void vr_migration_observed(VrDeciding *self, const VrStepState *step);
+void vr_migration_fitted(VrDeciding *self, const VrStepState *step);
+void vr_migration_call_returned(VrDeciding *self, const VrStepState *step);
+/* Its deadline has passed while the call is out. */
+void vr_migration_overdue(VrDeciding *self, const VrStepState *step);
+
+/* An update step's stage ended, or a step's host was listed. */
+void vr_host_stage_ended(VrDeciding *self, const VrStepState *step);
+void vr_host_listed(VrDeciding *self, const VrStepState *step);
+/* An update step takes up its work again after a person has looked. */
+void vr_host_retried(VrDeciding *self, const VrStepState *step);
+
+/* From an observation and what the journal knows of the step. */
+VrEvidence vr_evidence(const VrStepState *step, const VrObservation *observation);
+
+G_END_DECLS

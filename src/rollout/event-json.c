@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Events as journal bodies. Only what differs from vr_event_new is written, so a body is as short as
+ * its event; the table below is the whole format (docs/internals/journal.md lists it).
+ */
+#include <string.h>
+
+#include <virt-roll/rollout.h>
+
+#include "base/json.h"
+#include "base/reader.h"
+
+typedef struct {
+    const char *name;
+    gsize offset;
+    gint64 absent; /* value that is not written */
+} IntegerField;
+
+static const IntegerField long_fields[] = {
+    {"not_before_us", G_STRUCT_OFFSET(VrEvent, not_before_us), 0},
+    {"deadline_us", G_STRUCT_OFFSET(VrEvent, deadline_us), 0},
+    {"libvirt_id", G_STRUCT_OFFSET(VrEvent, libvirt_id), VR_UNKNOWN},
+    {"cpu_time_ns", G_STRUCT_OFFSET(VrEvent, cpu_time_ns), VR_UNKNOWN},
+    {"total_ms", G_STRUCT_OFFSET(VrEvent, stats.total_ms), VR_UNKNOWN},
+    {"downtime_ms", G_STRUCT_OFFSET(VrEvent, stats.downtime_ms), VR_UNKNOWN},
+    {"data_mib", G_STRUCT_OFFSET(VrEvent, stats.data_mib), VR_UNKNOWN},
+};
+
+static const IntegerField short_fields[] = {
+    {"step", G_STRUCT_OFFSET(VrEvent, step), 0},
+    {"attempt", G_STRUCT_OFFSET(VrEvent, attempt), 0},
+    {"round", G_STRUCT_OFFSET(VrEvent, round), 0},
+    {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0},
+    {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0},
+};
+
+static const struct {
+    const char *name;
+    gsize offset;
+} text_fields[] = {
+    {"rollout", G_STRUCT_OFFSET(VrEvent, rollout)},
+    {"reason", G_STRUCT_OFFSET(VrEvent, reason)},
+    {"text", G_STRUCT_OFFSET(VrEvent, text)},
+};
+
+/* G_STRUCT_MEMBER for a const struct. */
+static gconstpointer
+field_at(const VrEvent *event, gsize offset)
+{
+    return (const guint8 *)event + offset;
+}
+
+static void
+set_integer(JsonObject *body, const IntegerField *field, gint64 value)
+{
+    if (value != field->absent)
+        json_object_set_int_member(body, field->name, value);
+}
+
+char *
+vr_event_format(const VrEvent *self)
+{
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    JsonObject *body = json_object_new();
+
+    json_node_take_object(node, body);
+    for (guint i = 0; i < G_N_ELEMENTS(long_fields); i++)
+        set_integer(body, &long_fields[i], *(const gint64 *)field_at(self, long_fields[i].offset));
+    for (guint i = 0; i < G_N_ELEMENTS(short_fields); i++)
+        set_integer(body, &short_fields[i], *(const guint *)field_at(self, short_fields[i].offset));
+    for (guint i = 0; i < G_N_ELEMENTS(text_fields); i++) {
+        const char *text = *(char *const *)field_at(self, text_fields[i].offset);
+        if (text != NULL)
+            json_object_set_string_member(body, text_fields[i].name, text);
+    }
+    if (self->kind == VR_EVENT_STEP_PHASE || self->kind == VR_EVENT_HOST_FACTS)
+        json_object_set_string_member(body, "phase", vr_phase_to_string(self->phase));
+    if (self->kind == VR_EVENT_ROLLOUT_PHASE)
+        json_object_set_string_member(body, "phase",
+                                      vr_rollout_phase_to_string(self->rollout_phase));
+    if (self->row >= 0)
+        json_object_set_string_member(body, "row", vr_row_to_string((VrRow)self->row));
+    if (self->side >= 0)
+        json_object_set_string_member(body, "side", vr_side_to_string((VrSide)self->side));
+    return vr_json_canonical(node);
+}
+
+static void
+read_words(VrReader *reader, VrEvent *event)
+{
+
+    if (event->kind == VR_EVENT_STEP_PHASE || event->kind == VR_EVENT_HOST_FACTS)
+        event->phase = (VrPhase)vr_reader_word(reader, "phase", vr_phase_words(), 0);
+    if (event->kind == VR_EVENT_ROLLOUT_PHASE)
+        event->rollout_phase =
+            (VrRolloutPhase)vr_reader_word(reader, "phase", vr_rollout_phase_words(), 0);
+    if (vr_reader_has(reader, "row"))
+        event->row = (gint)vr_reader_word(reader, "row", vr_row_words(), 0);
+    if (vr_reader_has(reader, "side"))
+        event->side = (gint)vr_reader_word(reader, "side", vr_side_words(), 0);
+}
+
+static void
+read_body(VrReader *reader, VrEvent *event)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(long_fields); i++) {
+        gint64 *field = &G_STRUCT_MEMBER(gint64, event, long_fields[i].offset);
+        *field = vr_reader_integer(reader, long_fields[i].name, G_MININT64, G_MAXINT64,
+                                   long_fields[i].absent);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(short_fields); i++) {
+        guint *field = &G_STRUCT_MEMBER(guint, event, short_fields[i].offset);
+        *field = (guint)vr_reader_integer(reader, short_fields[i].name, 0, G_MAXINT32,
+                                          short_fields[i].absent);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(text_fields); i++) {
+        char **field = &G_STRUCT_MEMBER(char *, event, text_fields[i].offset);
+        *field = g_strdup(vr_reader_string(reader, text_fields[i].name, NULL));
+    }
+    read_words(reader, event);
+}
+
+VrEvent *
+vr_event_parse(const VrRecord *record, GError **error)
+{
+    VrEventKind kind = VR_EVENT_CREATED;
+    g_autofree char *source =
+        g_strdup_printf("journal record %" G_GUINT64_FORMAT, record->sequence);
+
+    if (!vr_event_kind_from_string(record->kind, &kind)) {
+        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                    "%s: unknown kind '%s' (written by a newer virt-roll?)", source, record->kind);
+        return NULL;
+    }
+    if (record->version > VR_EVENT_VERSION) {
+        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                    "%s: format %u is newer than this program's %d: use the newer virt-roll", source,
+                    record->version, VR_EVENT_VERSION);
+        return NULL;
+    }
+
+    JsonNode *root = vr_json_parse(record->body, strlen(record->body), source, error);
+    if (root == NULL)
+        return NULL;
+
+    g_autoptr(VrDocument) document = vr_document_new(root, source, TRUE);
+    g_autoptr(VrReader) reader = vr_reader_new(document);
+    g_autoptr(VrEvent) event = vr_event_new(kind, record->at_us);
+
+    read_body(reader, event);
+    if (!vr_reader_finish(reader, error))
+        return NULL;
+    return g_steal_pointer(&event);
+}

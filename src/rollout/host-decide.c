@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Decisions on one host: close, prove empty, update, verify, open; and the gate of a target. */
+#include <string.h>
+
+#include "rollout/decide.h"
+
+/* Lists of all domains that prove a host empty, each right after the other. */
+#define PROVING_ROUNDS 2
+
+static gint64
+later_us(const VrDeciding *self)
+{
+    return self->at_us + self->rollout->basis->policy->recovery.poll_max_ms * VR_MS_US;
+}
+
+/* The same phase once more after a while, for what may just need time. Deadline stays. */
+static void
+again(VrDeciding *self, const VrStepState *step, char *reason)
+{
+    VrEvent *event = vr_deciding_enter(self, step, step->phase, reason);
+
+    event->not_before_us = later_us(self);
+    event->deadline_us = step->deadline_us;
+    event->round = 0;
+}
+
+static void
+ask(VrDeciding *self, const VrStepState *step, char *reason)
+{
+    vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+}
+
+/* On with the update, unless the rollout is to begin nothing new: then the host stays closed. */
+static VrEvent *
+go_on(VrDeciding *self, const VrStepState *step, VrPhase phase)
+{
+    if (!vr_rollout_may_begin(self->rollout))
+        phase = VR_PHASE_CLOSED;
+    return vr_deciding_enter(self, step, phase, NULL);
+}
+
+/* ------------------------------------------------------------------ stages */
+
+/* What a stage's end means in a sentence. (transfer full) */
+static char *
+describe_end(const VrStepState *step, VrStage stage, const VrStageResult *result)
+{
+    g_autofree char *output = g_strchomp(g_strdup(result->output != NULL ? result->output : ""));
+    const char *newline = strrchr(output, '\n');
+    const char *last_line = newline != NULL ? newline + 1 : output;
+    const char *quote = *last_line != '\0' ? "; it said: " : "";
+    const char *host = step->plan->host;
+    const char *word = vr_stage_to_string(stage);
+
+    switch (result->end) {
+    case VR_STAGE_END_EXITED:
+        return g_strdup_printf("%s: stage %s failed with exit status %d%s%s", host, word,
+                               result->exit_status, quote, last_line);
+    case VR_STAGE_END_TIMED_OUT:
+        return g_strdup_printf("%s: stage %s did not end in its time and was killed%s%s", host, word,
+                               quote, last_line);
+    case VR_STAGE_END_SIGNALLED:
+        return g_strdup_printf("%s: stage %s was killed by signal %d%s%s", host, word,
+                               result->exit_status, quote, last_line);
+    case VR_STAGE_END_LOST:
+        return g_strdup_printf("%s: stage %s was cut off and nobody knows how it ended%s%s", host,
+                               word, quote, last_line);
+    case VR_STAGE_END_NOT_RUN:
+        return g_strdup_printf("%s: stage %s could not be started%s%s", host, word, quote,
+                               last_line);
+    }
+    g_assert_not_reached();
+}
+
+static gboolean
+ended_well(const VrStageResult *result)
+{
+    return result->end == VR_STAGE_END_EXITED &&
+           (result->exit_status == 0 || result->exit_status == VR_STAGE_NOTHING_TO_DO);
+}
+
+static gboolean
+has_level(const VrDeciding *self, const char *facts)
+{
+    g_autofree char *level = vr_facts_get(facts, "update_level");
+
+    return g_strcmp0(level, self->rollout->basis->plan->update_level) == 0;
+}
+
+static void
+keep_facts(VrDeciding *self, const VrStepState *step)
+{
+    VrEvent *event = vr_deciding_add(self, VR_EVENT_HOST_FACTS, step);
+
+    event->phase = step->phase;
+    event->text = g_strdup(self->input->stage->output);
+}
+
+static void
+facts_before_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    if (result->end == VR_STAGE_END_EXITED && result->exit_status == 0) {
+        keep_facts(self, step);
+        go_on(self, step, VR_PHASE_ASSESSING);
+    } else {
+        ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+    }
+}
+
+static void
+assess_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    gboolean exited = result->end == VR_STAGE_END_EXITED;
+    int status = result->exit_status;
+
+    /* 71 and 72 would do without an empty host; it is empty by now, which is never wrong. */
+    if (exited && status == VR_STAGE_NOTHING_TO_DO && has_level(self, step->facts_before))
+        vr_deciding_enter(self, step, VR_PHASE_SWEEPING,
+                          g_strdup_printf("%s is at that level already", step->plan->host));
+    else if (exited && (status == 0 || (status >= VR_STAGE_NOTHING_TO_DO && status <= 72)))
+        go_on(self, step, VR_PHASE_PREPARING);
+    else
+        ask(self, step, describe_end(step, VR_STAGE_ASSESS, result));
+}
+
+/*
+ * A stage that changes the host. After a restart it is only asked how it ended; if it never began,
+ * the proof that the host is empty has become old and is made again.
+ */
+static void
+changing_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase next,
+                     VrPhase prove)
+{
+    const VrStageResult *result = self->input->stage;
+
+    if (ended_well(result))
+        vr_deciding_enter(self, step, next, NULL);
+    else if (result->end == VR_STAGE_END_NOT_RUN && step->reattach)
+        vr_deciding_enter(self, step, prove, NULL);
+    else
+        ask(self, step, describe_end(step, stage, result));
+}
+
+static void
+await_return(VrDeciding *self, const VrStepState *step)
+{
+    vr_deciding_enter(self, step, VR_PHASE_RETURNING, NULL)->deadline_us =
+        self->at_us + self->rollout->basis->policy->recovery.return_s * VR_S_US;
+}
+
+static void
+reboot_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    gboolean exited = result->end == VR_STAGE_END_EXITED;
+
+    if (exited && result->exit_status == VR_STAGE_NOTHING_TO_DO)
+        vr_deciding_enter(self, step, VR_PHASE_FACTS_AFTER, NULL)->deadline_us =
+            self->at_us + self->rollout->basis->policy->recovery.return_s * VR_S_US;
+    else if ((exited && result->exit_status == 0) || result->end == VR_STAGE_END_LOST)
+        await_return(self, step); /* the boot id will tell */
+    else
+        changing_stage_ended(self, step, VR_STAGE_REBOOT, VR_PHASE_RETURNING,
+                             VR_PHASE_PROVING_AGAIN);
+}
+
+/* NULL if the facts are those of an updated host that has rebooted if it had to. */
+static char *
+find_fault(const VrDeciding *self, const VrStepState *step, const char *facts,
+           gboolean *out_may_change)
+{
+    g_autofree char *before = vr_facts_get(step->facts_before, "boot_id");
+    g_autofree char *after = vr_facts_get(facts, "boot_id");
+    g_autofree char *level = vr_facts_get(facts, "update_level");
+    const char *host = step->plan->host;
+
+    *out_may_change = step->rebooted && g_strcmp0(before, after) == 0;
+    if (step->rebooted && (before == NULL || after == NULL))
+        return g_strdup_printf("%s: the facts stage gives no boot_id, so nothing proves that it "
+                               "has rebooted",
+                               host);
+    if (*out_may_change)
+        return g_strdup_printf("%s still has its old boot id %s: it has not rebooted", host, after);
+    if (!has_level(self, facts))
+        return g_strdup_printf("%s is at update level %s after its update, the plan says %s", host,
+                               level != NULL ? level : "(none)",
+                               self->rollout->basis->plan->update_level);
+    return NULL;
+}
+
+static void
+facts_after_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    gboolean exited = result->end == VR_STAGE_END_EXITED && result->exit_status == 0;
+    gboolean may_change = TRUE;
+    char *fault = exited ? find_fault(self, step, result->output, &may_change)
+                         : describe_end(step, VR_STAGE_FACTS, result);
+
+    if (fault == NULL) {
+        keep_facts(self, step);
+        vr_deciding_enter(self, step, VR_PHASE_VERIFYING, NULL);
+    } else if (may_change && self->at_us < step->deadline_us) {
+        again(self, step, fault);
+    } else {
+        ask(self, step, fault);
+    }
+}
+
+static void
+simple_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase next)
+{
+    if (ended_well(self->input->stage))
+        vr_deciding_enter(self, step, next, NULL);
+    else
+        ask(self, step, describe_end(step, stage, self->input->stage));
+}
+
+void
+vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
+{
+    const VrStageResult *result = self->input->stage;
+
+    if (step->phase == VR_PHASE_CLOSING)
+        simple_stage_ended(self, step, VR_STAGE_CLOSE, VR_PHASE_COMPARING);
+    else if (step->phase == VR_PHASE_FACTS_BEFORE)
+        facts_before_ended(self, step, result);
+    else if (step->phase == VR_PHASE_ASSESSING)
+        assess_ended(self, step, result);
+    else if (step->phase == VR_PHASE_PREPARING)
+        changing_stage_ended(self, step, VR_STAGE_BEFORE, VR_PHASE_PROVING, VR_PHASE_PREPARING);
+    else if (step->phase == VR_PHASE_APPLYING)
+        changing_stage_ended(self, step, VR_STAGE_APPLY, VR_PHASE_PROVING_AGAIN, VR_PHASE_PROVING);
+    else if (step->phase == VR_PHASE_REBOOTING)
+        reboot_ended(self, step, result);
+    else if (step->phase == VR_PHASE_FACTS_AFTER)
+        facts_after_ended(self, step, result);
+    else if (step->phase == VR_PHASE_VERIFYING)
+        simple_stage_ended(self, step, VR_STAGE_VERIFY, VR_PHASE_SWEEPING);
+    else if (step->phase == VR_PHASE_OPENING)
+        simple_stage_ended(self, step, VR_STAGE_OPEN, VR_PHASE_UPDATED);
+}
+
+/* ------------------------------------------------------------------ lists */
+
+/* The migration of a listed VM off this host, if the plan has one; NULL. */
+static const VrStepState *
+find_departure(const VrDeciding *self, const VrStepState *step, const char *vm_uuid)
+{
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *other = vr_rollout_step(self->rollout, i);
+        if (other->plan->kind == VR_STEP_MIGRATE &&
+            g_strcmp0(other->plan->vm_uuid, vm_uuid) == 0 &&
+            g_strcmp0(other->plan->source, step->plan->host) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/*
+ * A definition of a VM that has settled elsewhere is still, or again, on its source: back to the
+ * recovery table with it, and the host is listed once more when that is done. TRUE if there was one.
+ */
+static gboolean
+sweep_stale(VrDeciding *self, const VrStepState *step)
+{
+    const VrListing *listing = self->input->listing;
+    gboolean found = FALSE;
+
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        const VrStepState *departure = vm->active ? NULL : find_departure(self, step, vm->uuid);
+        if (departure == NULL)
+            continue;
+        if (departure->phase == VR_PHASE_SETTLED)
+            vr_deciding_enter(self, departure, VR_PHASE_OBSERVING,
+                              g_strdup_printf("a definition of %s is on %s again", vm->name,
+                                              step->plan->host));
+        found = found || departure->phase == VR_PHASE_SETTLED || vr_step_is_busy(departure);
+    }
+    if (found)
+        again(self, step,
+              g_strdup_printf("%s: a stale definition is being removed", step->plan->host));
+    return found;
+}
+
+/* NULL if nothing on the host stands in the way of its update. (transfer full) */
+static char *
+find_intruder(const VrListing *listing, const char *host)
+{
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (vm->active)
+            return g_strdup_printf("%s is not empty: %s (%s) is %s there, started or moved in while "
+                                   "the host was closed. Migrate it away or shut it down; is the "
+                                   "libvirt hook installed?",
+                                   host, vm->name, vm->uuid, vr_side_to_string(vm->side));
+        if (vm->autostart)
+            return g_strdup_printf("%s has %s (%s), shut off but with autostart: it would start "
+                                   "with the host. Undefine it, or switch its autostart off",
+                                   host, vm->name, vm->uuid);
+    }
+    return NULL;
+}
+
+/* Same machine? A UUID that either side does not know says nothing. */
+static char *
+find_stranger(const VrDeciding *self, const VrStepState *step)
+{
+    const VrInventory *inventory = self->rollout->basis->inventory;
+    gint index = vr_inventory_find_host(inventory, step->plan->host);
+    const char *known = index >= 0 ? vr_inventory_host(inventory, (guint)index)->uuid : NULL;
+    const char *seen = self->input->listing->host_uuid;
+
+    if (known == NULL || seen == NULL || g_strcmp0(known, seen) == 0)
+        return NULL;
+    return g_strdup_printf("%s answers with host UUID %s, it was %s: another machine under its name",
+                           step->plan->host, seen, known);
+}
+
+static void
+proved(VrDeciding *self, const VrStepState *step)
+{
+    gboolean again_before_reboot = step->phase == VR_PHASE_PROVING_AGAIN;
+    char *intruder = NULL;
+
+    if (sweep_stale(self, step))
+        return;
+    intruder = find_intruder(self->input->listing, step->plan->host);
+    if (intruder != NULL)
+        ask(self, step, intruder);
+    else if (step->rounds + 1 < PROVING_ROUNDS)
+        vr_deciding_enter(self, step, step->phase, NULL)->round = step->rounds + 1;
+    else if (again_before_reboot)
+        vr_deciding_enter(self, step, VR_PHASE_REBOOTING, NULL);
+    else
+        go_on(self, step, VR_PHASE_APPLYING);
+}
+
+/* What runs on a host just closed must be what the plan takes away from it. */
+static void
+compared(VrDeciding *self, const VrStepState *step)
+{
+    const VrListing *listing = self->input->listing;
+
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (vm->active && find_departure(self, step, vm->uuid) == NULL) {
+            ask(self, step,
+                g_strdup_printf("%s runs %s (%s), which the plan does not know: it came after the "
+                                "plan was made. Make a new plan, or move it away",
+                                step->plan->host, vm->name, vm->uuid));
+            return;
+        }
+    }
+    vr_deciding_enter(self, step, VR_PHASE_CLOSED, NULL);
+}
+
+static void
+swept(VrDeciding *self, const VrStepState *step)
+{
+    if (sweep_stale(self, step))
+        return;
+
+    char *intruder = find_intruder(self->input->listing, step->plan->host);
+    if (intruder != NULL)
+        ask(self, step, intruder);
+    else
+        vr_deciding_enter(self, step, VR_PHASE_OPENING, NULL);
+}
+
+/* The end of a gate: every VM that came through it still runs, or its owner shut it down. */
+static void
+looked(VrDeciding *self, const VrStepState *step)
+{
+    const VrListing *listing = self->input->listing;
+
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *arrival = vr_rollout_step(self->rollout, i);
+        gboolean fine = FALSE;
+        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
+            g_strcmp0(arrival->plan->target, step->plan->host) != 0 ||
+            g_strcmp0(arrival->plan->source, step->plan->source) != 0)
+            continue;
+        for (guint k = 0; k < listing->vms->len && !fine; k++) {
+            const VrListedVm *vm = g_ptr_array_index(listing->vms, k);
+            fine = g_strcmp0(vm->uuid, arrival->plan->vm_uuid) == 0 &&
+                   (vm->side == VR_SIDE_RUNNING || vm->side == VR_SIDE_USER ||
+                    vm->side == VR_SIDE_OFF_BY_GUEST);
+        }
+        if (!fine) {
+            ask(self, step,
+                g_strdup_printf("%s came to %s and does not run there any more: its refuge %s is "
+                                "kept as it is",
+                                arrival->plan->vm, step->plan->host, step->plan->source));
+            return;
+        }
+    }
+    vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
+}
+
+static void
+unreadable(VrDeciding *self, const VrStepState *step)
+{
+    gint64 hold_us = self->rollout->basis->policy->recovery.hold_unknown_ms * VR_MS_US;
+    gint64 deadline_us = step->deadline_us != 0 ? step->deadline_us : step->since_us + hold_us;
+    const char *detail = self->input->listing->detail;
+    char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->host,
+                                   detail != NULL ? detail : "no answer");
+
+    if (self->at_us >= deadline_us)
+        ask(self, step, reason);
+    else
+        again(self, step, reason);
+}
+
+void
+vr_host_listed(VrDeciding *self, const VrStepState *step)
+{
+    char *stranger = NULL;
+
+    if (!self->input->listing->reachable) {
+        unreadable(self, step);
+        return;
+    }
+    stranger = find_stranger(self, step);
+    if (stranger != NULL)
+        ask(self, step, stranger);
+    else if (step->phase == VR_PHASE_COMPARING)
+        compared(self, step);
+    else if (step->phase == VR_PHASE_PROVING || step->phase == VR_PHASE_PROVING_AGAIN)
+        proved(self, step);
+    else if (step->phase == VR_PHASE_RETURNING)
+        vr_deciding_enter(self, step, VR_PHASE_FACTS_AFTER, NULL)->deadline_us = step->deadline_us;
+    else if (step->phase == VR_PHASE_SWEEPING)
+        swept(self, step);
+    else if (step->phase == VR_PHASE_LOOKING)
+        looked(self, step);
+}
+
+void
+vr_host_retried(VrDeciding *self, const VrStepState *step)
+{
+    VrPhase phase = step->resume_phase;
+
+    /* What changes the host again is preceded by a new proof that it is empty. */
+    if (phase == VR_PHASE_APPLYING)
+        phase = VR_PHASE_PROVING;
+    else if (phase == VR_PHASE_REBOOTING)
+        phase = VR_PHASE_PROVING_AGAIN;
+
+    VrEvent *event = vr_deciding_enter(self, step, phase, NULL);
+    if (phase == VR_PHASE_RETURNING || phase == VR_PHASE_FACTS_AFTER)
+        event->deadline_us =
+            self->at_us + self->rollout->basis->policy->recovery.return_s * VR_S_US;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Decisions on one migration: check, fit, migrate, observe, act, settle. */
+#include "rollout/decide.h"
+
+/* Actions of one VM before a person is asked: each of them normally needs one. */
+#define ACTIONS_MAX 8
+
+/* A migration that takes longer is aborted: a base, more for each GiB, and a most. */
+#define MIGRATION_BASE_S 300
+#define MIGRATION_S_PER_GIB 150
+#define MIGRATION_MAX_S 7200
+
+static const VrRecoveryPolicy *
+recovery(const VrDeciding *self)
+{
+    return &self->rollout->basis->policy->recovery;
+}
+
+static gint64
+poll_delay_us(const VrDeciding *self, guint polls)
+{
+    gint64 delay_ms = recovery(self)->poll_ms;
+
+    for (guint i = 0; i < polls && delay_ms < recovery(self)->poll_max_ms; i++)
+        delay_ms *= 2;
+    return MIN(delay_ms, recovery(self)->poll_max_ms) * VR_MS_US;
+}
+
+static gint64
+memory_mib(const VrDeciding *self, const VrStepState *step)
+{
+    const VrInventory *inventory = self->rollout->basis->inventory;
+    gint vm = vr_inventory_find_vm(inventory, step->plan->vm_uuid);
+
+    return vm >= 0 ? vr_inventory_vm(inventory, (guint)vm)->memory_mib : 0;
+}
+
+static gint64
+migration_limit_us(const VrDeciding *self, const VrStepState *step)
+{
+    gint64 gib = (memory_mib(self, step) + 1023) / 1024;
+
+    return CLAMP(gib * MIGRATION_S_PER_GIB, MIGRATION_BASE_S, MIGRATION_MAX_S) * VR_S_US;
+}
+
+/* Why an observation led nowhere, with libvirt's own words. */
+static char *
+describe(const VrStepState *step, const VrRecoveryRow *row, const VrObservation *observation)
+{
+    const VrPlanStep *plan = step->plan;
+
+    if (row->row == VR_ROW_X || observation->elsewhere_host != NULL)
+        return g_strdup_printf("%s %s: %s (source %s: %s, target %s: %s) [row %s]", plan->vm,
+                               row->meaning, observation->elsewhere_host, plan->source,
+                               vr_side_to_string(observation->source.side), plan->target,
+                               vr_side_to_string(observation->target.side),
+                               vr_row_to_string(row->row));
+    return g_strdup_printf("%s %s (source %s: %s%s%s, target %s: %s%s%s) [row %s]", plan->vm,
+                           row->meaning, plan->source,
+                           vr_side_to_string(observation->source.side),
+                           observation->source.detail != NULL ? ", " : "",
+                           observation->source.detail != NULL ? observation->source.detail : "",
+                           plan->target, vr_side_to_string(observation->target.side),
+                           observation->target.detail != NULL ? ", " : "",
+                           observation->target.detail != NULL ? observation->target.detail : "",
+                           vr_row_to_string(row->row));
+}
+
+/* Observes again a little later, or asks a person when that has gone on for too long. */
+static void
+wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    gint64 limit_ms =
+        row->row == VR_ROW_U ? recovery(self)->hold_unknown_ms : recovery(self)->hold_ms;
+    gint64 since_us = step->waiting_since_us != 0 ? step->waiting_since_us : self->at_us;
+    char *reason = describe(step, row, self->input->observation);
+    VrEvent *event = NULL;
+
+    /* What libvirt still works on has the time that a migration has, counted from its call. */
+    if (row->row == VR_ROW_J && step->call_us != 0)
+        since_us = MAX(since_us, step->call_us + migration_limit_us(self, step));
+    if (self->at_us - since_us >= limit_ms * VR_MS_US) {
+        event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+    } else {
+        event = vr_deciding_enter(self, step, step->phase, reason);
+        event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
+    }
+    event->row = (gint)row->row;
+}
+
+static void
+ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
+                                       describe(step, row, self->input->observation));
+    event->row = (gint)row->row;
+}
+
+/* ------------------------------------------------------------------ before the migration */
+
+static void
+record(VrDeciding *self, const VrStepState *step)
+{
+    const VrReading *source = &self->input->observation->source;
+    VrEvent *event = vr_deciding_add(self, VR_EVENT_VM_RECORDED, step);
+
+    event->autostart = source->autostart;
+    event->paused = source->side == VR_SIDE_USER;
+    event->libvirt_id = source->libvirt_id;
+    event->cpu_time_ns = source->cpu_time_ns;
+    event->text = g_strdup(source->definition);
+}
+
+static void
+checked(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    const VrObservation *observation = self->input->observation;
+
+    if (!vr_rollout_may_begin(self->rollout)) {
+        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+    } else if (observation->source.definition == NULL) {
+        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
+                          g_strdup_printf("%s on %s gives no definition to keep: %s",
+                                          step->plan->vm, step->plan->source,
+                                          observation->source.detail));
+    } else {
+        record(self, step);
+        vr_deciding_enter(self, step, VR_PHASE_FITTING, NULL)->row = (gint)row->row;
+    }
+}
+
+static void
+check(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    const VrPlanStep *plan = step->plan;
+
+    switch (row->decision) {
+    case VR_DECISION_ROLLED_BACK: /* on its source, and nowhere else: as it should be */
+        checked(self, step, row);
+        return;
+    case VR_DECISION_SETTLED:
+        vr_deciding_enter(self, step, VR_PHASE_SETTLED,
+                          g_strdup_printf("%s was on %s already", plan->vm, plan->target));
+        return;
+    case VR_DECISION_STOPPED:
+        vr_deciding_enter(self, step, VR_PHASE_STOPPED,
+                          g_strdup_printf("%s is shut off and stays on %s", plan->vm,
+                                          self->input->observation->source.side == VR_SIDE_ABSENT
+                                              ? plan->target
+                                              : plan->source));
+        return;
+    case VR_DECISION_HOLD:
+    case VR_DECISION_WAIT:
+        wait_or_ask(self, step, row);
+        return;
+    case VR_DECISION_OPERATOR:
+    case VR_DECISION_RESUME_SOURCE:
+    case VR_DECISION_DESTROY_SOURCE:
+    case VR_DECISION_UNDEFINE_SOURCE:
+    case VR_DECISION_UNDEFINE_TARGET:
+    case VR_DECISION_DEFINE_TARGET: /* not our migration: whose leftover it is, a person knows */
+        ask(self, step, row);
+        return;
+    }
+    g_assert_not_reached();
+}
+
+/* Memory that VMs on their way to the target will take and that the listing does not show yet. */
+static gint64
+arriving_mib(const VrRollout *rollout, const VrStepState *step, const VrListing *listing)
+{
+    gint64 sum_mib = 0;
+
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *other = vr_rollout_step(rollout, i);
+        gboolean listed = FALSE;
+        if (other == step || other->plan->kind != VR_STEP_MIGRATE || !vr_step_is_busy(other) ||
+            other->tries == 0 || g_strcmp0(other->plan->target, step->plan->target) != 0)
+            continue;
+        for (guint k = 0; k < listing->vms->len && !listed; k++) {
+            const VrListedVm *vm = g_ptr_array_index(listing->vms, k);
+            listed = vm->active && g_strcmp0(vm->uuid, other->plan->vm_uuid) == 0;
+        }
+        gint vm = vr_inventory_find_vm(rollout->basis->inventory, other->plan->vm_uuid);
+        if (!listed && vm >= 0)
+            sum_mib += vr_inventory_vm(rollout->basis->inventory, (guint)vm)->memory_mib;
+    }
+    return sum_mib;
+}
+
+/* NULL if the VM may go to the listed target now; else why not. (transfer full) */
+static char *
+find_obstacle(VrDeciding *self, const VrStepState *step)
+{
+    const VrListing *listing = self->input->listing;
+    const VrPlanStep *plan = step->plan;
+    gint64 usable_mib = vr_rollout_usable_mib(self->rollout, plan->target);
+    gint64 used_mib = arriving_mib(self->rollout, step, listing);
+    gint64 needed_mib = memory_mib(self, step);
+
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (g_strcmp0(vm->name, plan->vm) == 0 && g_strcmp0(vm->uuid, plan->vm_uuid) != 0)
+            return g_strdup_printf("%s: another VM of that name (%s) is on %s", plan->vm, vm->uuid,
+                                   plan->target);
+        if (vm->active)
+            used_mib += vm->memory_mib;
+    }
+    if (used_mib + needed_mib > usable_mib)
+        return g_strdup_printf("%s needs %" G_GINT64_FORMAT " MiB and %s has %" G_GINT64_FORMAT
+                               " MiB free of %" G_GINT64_FORMAT
+                               ": more runs there than was planned",
+                               plan->vm, needed_mib, plan->target, MAX(0, usable_mib - used_mib),
+                               usable_mib);
+    return NULL;
+}
+
+void
+vr_migration_fitted(VrDeciding *self, const VrStepState *step)
+{
+    if (!vr_rollout_may_begin(self->rollout)) {
+        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+        return;
+    }
+    if (!self->input->listing->reachable) {
+        VrEvent *event = vr_deciding_enter(
+            self, step, VR_PHASE_CHECKING,
+            g_strdup_printf("%s cannot be read: %s", step->plan->target,
+                            self->input->listing->detail));
+        event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
+        return;
+    }
+
+    char *obstacle = find_obstacle(self, step);
+    if (obstacle != NULL) {
+        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, obstacle);
+        return;
+    }
+    vr_deciding_enter(self, step, VR_PHASE_MIGRATING, NULL)->deadline_us =
+        self->at_us + migration_limit_us(self, step);
+}
+
+/* ------------------------------------------------------------------ during and after it */
+
+void
+vr_migration_overdue(VrDeciding *self, const VrStepState *step)
+{
+    vr_deciding_enter(self, step, VR_PHASE_ABORTING,
+                      g_strdup_printf("%s does not converge in its time: the migration is aborted, "
+                                      "the VM goes on on %s",
+                                      step->plan->vm, step->plan->source));
+}
+
+void
+vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
+{
+    const GError *error = self->input->error;
+    gboolean is_migrate = step->call_attempt != 0 && self->input->attempt == step->call_attempt;
+    gboolean unreachable = error != NULL && (error->code == VR_ERROR_UNREACHABLE ||
+                                             error->code == VR_ERROR_TIMEOUT);
+
+    if (is_migrate || unreachable) {
+        VrEvent *event = vr_deciding_add(self, VR_EVENT_CALL_RETURNED, step);
+        event->attempt = self->input->attempt;
+        event->reason = error != NULL ? g_strdup(error->message) : NULL;
+        /* The daemon may still have the call in hand: nothing is concluded until it cannot. */
+        if (unreachable)
+            event->deadline_us = self->at_us + recovery(self)->fence_ms * VR_MS_US;
+    }
+    if (is_migrate ? step->phase == VR_PHASE_MIGRATING : self->input->attempt == step->attempt)
+        vr_deciding_enter(self, step, VR_PHASE_OBSERVING,
+                          error != NULL ? g_strdup(error->message) : NULL);
+}
+
+static void
+act(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, VrPhase phase,
+    VrSide acted)
+{
+    if (step->actions >= ACTIONS_MAX) {
+        ask(self, step, row);
+        return;
+    }
+
+    VrEvent *event =
+        vr_deciding_enter(self, step, phase, describe(step, row, self->input->observation));
+    event->row = (gint)row->row;
+    event->side = (gint)acted;
+}
+
+static void
+roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    const VrMigrationPolicy *policy = &self->rollout->basis->policy->migration;
+
+    if (step->seen_on_target) {
+        ask(self, step, row);
+    } else if (!vr_rollout_may_begin(self->rollout)) {
+        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+    } else if (step->tries >= policy->attempts_max) {
+        vr_deciding_enter(self, step, VR_PHASE_FAILED,
+                          g_strdup_printf("%s runs on %s as before: %u migrations to %s did not "
+                                          "succeed, the last: %s",
+                                          step->plan->vm, step->plan->source, step->tries,
+                                          step->plan->target,
+                                          step->last_error != NULL ? step->last_error : "no error was reported"));
+    } else {
+        VrEvent *event = vr_deciding_enter(
+            self, step, VR_PHASE_CHECKING,
+            g_strdup_printf("%s runs on %s as before; tried again later", step->plan->vm,
+                            step->plan->source));
+        event->not_before_us =
+            self->at_us + (policy->backoff_s << MIN(step->tries - 1, 10)) * VR_S_US;
+    }
+}
+
+/* It has arrived: what is left are its autostart flag and the proof that it is alive. */
+static void
+settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    const VrReading *target = &self->input->observation->target;
+    gboolean paused = target->side == VR_SIDE_USER;
+    gboolean advances = step->target_cpu_time_ns != VR_UNKNOWN &&
+                        target->cpu_time_ns > step->target_cpu_time_ns;
+
+    if (step->recorded && step->autostart != target->autostart) {
+        act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
+    } else if (!paused && !advances) {
+        wait_or_ask(self, step, row);
+        VrEvent *event = g_ptr_array_index(self->events, self->events->len - 1);
+        event->cpu_time_ns = step->target_cpu_time_ns == VR_UNKNOWN ? target->cpu_time_ns
+                                                                    : VR_UNKNOWN;
+    } else {
+        vr_deciding_add(self, VR_EVENT_VM_MEASURED, step)->stats = target->stats;
+        vr_deciding_enter(self, step, VR_PHASE_SETTLED, NULL)->row = (gint)row->row;
+    }
+}
+
+/* Has the target ever held a copy that may have run? A failed arrival has not. */
+static gboolean
+proves_target(VrSide side)
+{
+    return side == VR_SIDE_RUNNING || side == VR_SIDE_RUNNING_JOB || side == VR_SIDE_USER ||
+           side == VR_SIDE_USER_JOB || side == VR_SIDE_OFF || side == VR_SIDE_OFF_BY_GUEST;
+}
+
+/* The fence and the second round that a row needs. */
+static gboolean
+is_ripe(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    if (row->needs_fence && (step->call_attempt != 0 || self->at_us < step->fence_until_us))
+        return FALSE;
+    if (row->needs_twice && (step->row != (gint)row->row ||
+                             self->at_us - step->row_since_us < recovery(self)->agree_ms * VR_MS_US))
+        return FALSE;
+    return TRUE;
+}
+
+static void
+decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    const VrObservation *observation = self->input->observation;
+
+    switch (row->decision) {
+    case VR_DECISION_HOLD:
+        wait_or_ask(self, step, row);
+        return;
+    case VR_DECISION_WAIT:
+        if (observation->source.side == VR_SIDE_RUNNING_JOB && step->call_attempt == 0 &&
+            self->at_us >= step->call_us + migration_limit_us(self, step))
+            vr_migration_overdue(self, step);
+        else
+            wait_or_ask(self, step, row);
+        return;
+    case VR_DECISION_OPERATOR:
+        ask(self, step, row);
+        return;
+    case VR_DECISION_ROLLED_BACK:
+        roll_back(self, step, row);
+        return;
+    case VR_DECISION_SETTLED:
+        settle(self, step, row);
+        return;
+    case VR_DECISION_STOPPED:
+        vr_deciding_enter(self, step, VR_PHASE_STOPPED, describe(step, row, observation))->row =
+            (gint)row->row;
+        return;
+    case VR_DECISION_RESUME_SOURCE:
+        if (step->seen_on_target)
+            ask(self, step, row);
+        else
+            act(self, step, row, VR_PHASE_RESUMING_SOURCE, observation->source.side);
+        return;
+    case VR_DECISION_DESTROY_SOURCE:
+        act(self, step, row, VR_PHASE_DESTROYING_SOURCE, observation->source.side);
+        return;
+    case VR_DECISION_UNDEFINE_SOURCE:
+        act(self, step, row, VR_PHASE_UNDEFINING_SOURCE, observation->source.side);
+        return;
+    case VR_DECISION_UNDEFINE_TARGET:
+        act(self, step, row, VR_PHASE_UNDEFINING_TARGET, observation->target.side);
+        return;
+    case VR_DECISION_DEFINE_TARGET:
+        act(self, step, row, VR_PHASE_DEFINING_TARGET, observation->target.side);
+        return;
+    }
+    g_assert_not_reached();
+}
+
+void
+vr_migration_observed(VrDeciding *self, const VrStepState *step)
+{
+    const VrObservation *observation = self->input->observation;
+    VrEvidence evidence = vr_evidence(step, observation);
+    const VrRecoveryRow *row = vr_recovery_match(&evidence);
+
+    if (step->phase == VR_PHASE_CHECKING && !observation->torn) {
+        check(self, step, row);
+        return;
+    }
+    if (step->tries > 0 && !step->seen_on_target && proves_target(observation->target.side))
+        vr_deciding_add(self, VR_EVENT_VM_SEEN_ON_TARGET, step);
+    if (observation->torn || !is_ripe(self, step, row))
+        wait_or_ask(self, step, row);
+    else
+        decide_by_row(self, step, row);
+}

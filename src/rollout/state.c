@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rollout as a value: new, free, copy and questions. Changes are in apply.c only. */
+#include <string.h>
+
+#include "rollout/state.h"
+
+static VrStepState *
+step_state_new(const VrPlanStep *plan)
+{
+    VrStepState *self = g_new0(VrStepState, 1);
+
+    self->plan = plan;
+    self->source_update = -1;
+    self->target_update = -1;
+    self->row = -1;
+    self->side = -1;
+    self->libvirt_id = VR_UNKNOWN;
+    self->source_cpu_time_ns = VR_UNKNOWN;
+    self->target_cpu_time_ns = VR_UNKNOWN;
+    self->stats = (VrMigrationStats){VR_UNKNOWN, VR_UNKNOWN, VR_UNKNOWN};
+    return self;
+}
+
+static VrStepState *
+step_state_copy(const VrStepState *self)
+{
+    VrStepState *copy = g_memdup2(self, sizeof *self);
+
+    copy->reason = g_strdup(self->reason);
+    if (self->definition != NULL) /* long, and the same for ever: shared */
+        copy->definition = g_ref_string_acquire(self->definition);
+    copy->last_error = g_strdup(self->last_error);
+    copy->facts_before = g_strdup(self->facts_before);
+    copy->facts_after = g_strdup(self->facts_after);
+    return copy;
+}
+
+static void
+step_state_free(gpointer data)
+{
+    VrStepState *self = data;
+
+    g_free(self->reason);
+    g_clear_pointer(&self->definition, g_ref_string_release);
+    g_free(self->last_error);
+    g_free(self->facts_before);
+    g_free(self->facts_after);
+    g_free(self);
+}
+
+static void
+basis_clear(gpointer data)
+{
+    VrBasis *self = data;
+
+    vr_plan_free(self->plan);
+    vr_policy_free(self->policy);
+    vr_inventory_free(self->inventory);
+    g_ptr_array_unref(self->dependents);
+}
+
+VrRollout *
+vr_rollout_new(void)
+{
+    VrRollout *self = g_new0(VrRollout, 1);
+
+    self->steps = g_ptr_array_new_with_free_func(step_state_free);
+    return self;
+}
+
+VrRollout *
+vr_rollout_copy(const VrRollout *self)
+{
+    VrRollout *copy = g_memdup2(self, sizeof *self);
+
+    copy->id = g_strdup(self->id);
+    copy->reason = g_strdup(self->reason);
+    if (self->basis != NULL)
+        copy->basis = g_atomic_rc_box_acquire((gpointer)(guintptr)self->basis);
+    copy->steps = g_ptr_array_new_full(self->steps->len, step_state_free);
+    for (guint i = 0; i < self->steps->len; i++)
+        g_ptr_array_add(copy->steps, step_state_copy(vr_rollout_step(self, i)));
+    return copy;
+}
+
+void
+vr_rollout_free(VrRollout *self)
+{
+    if (self == NULL)
+        return;
+    g_ptr_array_unref(self->steps);
+    if (self->basis != NULL)
+        g_atomic_rc_box_release_full((gpointer)(guintptr)self->basis, basis_clear);
+    g_free(self->id);
+    g_free(self->reason);
+    g_free(self);
+}
+
+static gint
+find_update(GHashTable *updates, const char *host)
+{
+    gpointer index = NULL;
+
+    if (host == NULL || !g_hash_table_lookup_extended(updates, host, NULL, &index))
+        return -1;
+    return GPOINTER_TO_INT(index);
+}
+
+static void
+link_step(VrRollout *self, VrBasis *basis, GHashTable *updates, guint index)
+{
+    VrStepState *step = vr_rollout_step(self, index);
+    const VrPlanStep *plan = step->plan;
+    const char *target = plan->kind == VR_STEP_GATE ? plan->host : plan->target;
+
+    step->source_update = find_update(updates, plan->source);
+    step->target_update = find_update(updates, target);
+    step->unmet = plan->after->len;
+    for (guint i = 0; i < plan->after->len; i++) {
+        guint before = g_array_index(plan->after, guint, i) - 1;
+        g_array_append_val((GArray *)g_ptr_array_index(basis->dependents, before), index);
+    }
+}
+
+static void
+free_array(gpointer data)
+{
+    g_array_unref(data);
+}
+
+void
+vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory)
+{
+    VrBasis *basis = g_atomic_rc_box_new0(VrBasis);
+    g_autoptr(GHashTable) updates = g_hash_table_new(g_str_hash, g_str_equal);
+
+    basis->plan = plan;
+    basis->policy = policy;
+    basis->inventory = inventory;
+    basis->dependents = g_ptr_array_new_with_free_func(free_array);
+    self->basis = basis;
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const VrPlanStep *step = vr_plan_step(plan, i);
+        g_assert(step->id == i + 1);
+        g_ptr_array_add(self->steps, step_state_new(step));
+        g_ptr_array_add(basis->dependents, g_array_new(FALSE, FALSE, sizeof(guint)));
+        if (step->kind == VR_STEP_UPDATE)
+            g_hash_table_insert(updates, step->host, GINT_TO_POINTER((gint)i));
+    }
+    for (guint i = 0; i < self->steps->len; i++)
+        link_step(self, basis, updates, i);
+}
+
+gint
+vr_rollout_find_update(const VrRollout *self, const char *host)
+{
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrPlanStep *plan = vr_rollout_step(self, i)->plan;
+        if (plan->kind == VR_STEP_UPDATE && g_strcmp0(plan->host, host) == 0)
+            return (gint)i;
+    }
+    return -1;
+}
+
+gboolean
+vr_phase_is_satisfied(VrPhase phase)
+{
+    return phase == VR_PHASE_UPDATED || phase == VR_PHASE_SETTLED || phase == VR_PHASE_STOPPED ||
+           phase == VR_PHASE_PASSED;
+}
+
+gboolean
+vr_phase_is_last(VrPhase phase)
+{
+    return vr_phase_is_satisfied(phase) || phase == VR_PHASE_FAILED ||
+           phase == VR_PHASE_NEEDS_OPERATOR;
+}
+
+gboolean
+vr_phase_is_host_down(VrPhase phase)
+{
+    return phase >= VR_PHASE_APPLYING && phase <= VR_PHASE_VERIFYING;
+}
+
+gboolean
+vr_rollout_is_over(VrRolloutPhase phase)
+{
+    return phase != VR_ROLLOUT_RUNNING && phase != VR_ROLLOUT_STOPPING;
+}
+
+gboolean
+vr_step_is_busy(const VrStepState *step)
+{
+    return !vr_phase_is_last(step->phase) && step->phase != VR_PHASE_PENDING &&
+           step->phase != VR_PHASE_CLOSED && step->phase != VR_PHASE_WATCHING;
+}
+
+gboolean
+vr_rollout_may_begin(const VrRollout *self)
+{
+    if (self->phase != VR_ROLLOUT_RUNNING)
+        return FALSE;
+    for (guint i = 0; i < self->steps->len; i++) {
+        if (vr_rollout_step(self, i)->phase == VR_PHASE_NEEDS_OPERATOR)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+VrStepState *
+vr_rollout_awaited(const VrRollout *self, const VrInput *input)
+{
+    if (input->step < 1 || input->step > self->steps->len)
+        return NULL;
+
+    VrStepState *step = vr_rollout_step(self, input->step - 1);
+    return step->attempt == input->attempt ? step : NULL;
+}
+
+gint64
+vr_rollout_usable_mib(const VrRollout *self, const char *host)
+{
+    gint index = vr_inventory_find_host(self->basis->inventory, host);
+
+    if (index < 0)
+        return 0;
+    return vr_policy_usable_mib(
+        self->basis->policy, vr_inventory_host(self->basis->inventory, (guint)index)->memory_mib);
+}

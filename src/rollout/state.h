@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Inside the rollout layer: making states, and questions that several files ask. */
+#pragma once
+
+#include <virt-roll/rollout.h>
+
+G_BEGIN_DECLS
+
+/*
+ * The state of a rollout that has just been created on the three values (all taken). The plan's ids
+ * must be 1.. in order and each `after` smaller than its step, as vr_plan_parse makes sure.
+ */
+void vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory);
+
+/* Something runs, or waits to run, for this step. A gate's watching and a refuge are not busy. */
+gboolean vr_step_is_busy(const VrStepState *step);
+
+/* May new work begin? No while stopping, or while any step waits for a person. */
+gboolean vr_rollout_may_begin(const VrRollout *self);
+
+/* The step that a completion is for, if it is still waited for; NULL if stale. */
+VrStepState *vr_rollout_awaited(const VrRollout *self, const VrInput *input);
+
+/* Of the host's record in the inventory; 0 if it has none. */
+gint64 vr_rollout_usable_mib(const VrRollout *self, const char *host);
+
+G_END_DECLS

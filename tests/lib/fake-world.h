@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A small world in memory and virtual time behind every port, for tests of the engine: hosts that
+ * update and reboot, VMs that migrate with libvirt's phases, a journal. It keeps the truth by itself
+ * and notes every breach of what must never happen. One thread; nothing in it is random.
+ */
+#pragma once
+
+#include <virt-roll/engine.h>
+
+typedef struct {
+    char *name;
+    char *uuid;
+    guint boots;
+    gboolean closed;
+    gboolean staged; /* applied, not rebooted */
+    gboolean updated;
+    gboolean reachable;
+    guint applied; /* how often apply has run */
+    guint rebooted;
+} FakeHost;
+
+typedef struct {
+    char *uuid;
+    char *name;
+    gint64 memory_mib;
+    VrSide at[8];         /* class per host index, jobs included */
+    gboolean persistent[8];
+    gboolean autostart[8];
+    gint64 id[8];
+    guint migrations;     /* that have begun */
+    guint completed;
+    guint target;         /* of the one in flight */
+    guint source;
+    guint flight;         /* number of the one in flight; 0 */
+} FakeVm;
+
+typedef struct FakeWorld FakeWorld;
+
+/* What the next migrations do instead of succeeding. */
+typedef enum {
+    FAKE_MIGRATION_SUCCEEDS,
+    FAKE_MIGRATION_FAILS,            /* rolled back by libvirt, call returns an error */
+    FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE, /* source daemon died after the target ran: row G */
+    FAKE_MIGRATION_LEAVES_PAUSED,    /* source paused without job, target absent: row E */
+    FAKE_MIGRATION_LOSES_DEFINITION, /* target transient: row N */
+    FAKE_MIGRATION_KEEPS_DEFINITION, /* source off but defined: row O */
+    FAKE_MIGRATION_KILLS,            /* nowhere any more: row V */
+    FAKE_MIGRATION_IS_SHUT_DOWN      /* the owner shuts it down on the target: row R */
+} FakeMigration;
+
+struct FakeWorld {
+    gint64 now_us;
+    FakeHost hosts[8];
+    guint host_count;
+    FakeVm vms[32];
+    guint vm_count;
+    VrEngine *engine;
+    char *host_names[9];
+    GPtrArray *breaches; /* (element-type utf8) what must never happen and did */
+
+    FakeMigration next_migration;
+    guint next_migration_count; /* how many behave so */
+    gboolean refuse_appends;
+    guint crash_at;     /* the controller dies at this port call or append; 0: never */
+    guint calls;        /* port calls and appends so far */
+    gboolean crashed;
+    guint migrations_issued;
+    const char *fail_stage; /* "host stage" that exits 1 */
+    guint pause_at_migrations; /* fake_world_run returns once so many are issued; 0: never */
+    void (*before_list)(FakeWorld *self, guint host); /* a third party acts in between */
+
+    GPtrArray *timers;  /* (element-type FakeTimer) by time, then order */
+    GQueue posts;
+    GPtrArray *records; /* (element-type FakeRecord) the journal */
+    GHashTable *stages; /* attempt -> its end; lookup only */
+    guint flights;
+    VrHintSeen hint;
+    gpointer hint_data;
+};
+
+/* h1…hN; VMs spread over all but the last, `vms_per_host` each, 1024 MiB, autostart. */
+FakeWorld *fake_world_new(guint host_count, guint vms_per_host);
+void fake_world_free(FakeWorld *self);
+
+/* As a scan would find it. (transfer full) */
+VrInventory *fake_world_scan(const FakeWorld *self);
+
+/* Starts a controller on it, with a new rollout if the journal has none. */
+void fake_world_start(FakeWorld *self);
+
+/* The controller dies as by kill -9; the world goes on. */
+void fake_world_kill(FakeWorld *self);
+
+/* Lets time pass until the rollout is over or the controller has crashed. FALSE: it never ends. */
+gboolean fake_world_run(FakeWorld *self);
+
+/* The same, with a new controller after every crash. */
+gboolean fake_world_run_to_end(FakeWorld *self);
+
+FakeVm *fake_world_vm(FakeWorld *self, const char *name);
+guint fake_world_host(const FakeWorld *self, const char *name);
+
+/* NULL if every VM is where the finished rollout must have left it; else what is wrong. */
+char *fake_world_check_end(const FakeWorld *self);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whole rollouts of the engine against a small world: healthy, failing, killed at every call. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-world.h"
+
+static void
+assert_good_end(FakeWorld *world)
+{
+    g_autofree char *fault = fake_world_check_end(world);
+
+    if (fault != NULL)
+        fail_msg("%s", fault);
+    assert_string_equal(vr_rollout_phase_to_string(vr_engine_rollout(world->engine)->phase),
+                        "done");
+}
+
+static void
+assert_phase(FakeWorld *world, VrRolloutPhase phase)
+{
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+
+    if (rollout->phase != phase)
+        fail_msg("rollout is %s (%s), not %s", vr_rollout_phase_to_string(rollout->phase),
+                 rollout->reason != NULL ? rollout->reason : "no reason",
+                 vr_rollout_phase_to_string(phase));
+    if (world->breaches->len > 0)
+        fail_msg("%s", (const char *)g_ptr_array_index(world->breaches, 0));
+}
+
+static void
+test_rollout_healthy_updates_every_host_and_migrates_once(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    assert_int_equal(world->migrations_issued, 6);
+    fake_world_free(world);
+}
+
+/* Each odd outcome of one migration, and the end that it must have. */
+static const struct {
+    FakeMigration kind;
+    VrRolloutPhase end;
+    guint migrations; /* issued until then, for six VMs */
+} outcomes[] = {
+    {FAKE_MIGRATION_FAILS, VR_ROLLOUT_DONE, 7},
+    {FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE, VR_ROLLOUT_DONE, 6},
+    {FAKE_MIGRATION_LEAVES_PAUSED, VR_ROLLOUT_DONE, 7},
+    {FAKE_MIGRATION_LOSES_DEFINITION, VR_ROLLOUT_DONE, 6},
+    {FAKE_MIGRATION_KEEPS_DEFINITION, VR_ROLLOUT_DONE, 6},
+};
+
+static void
+test_rollout_odd_outcome_is_recovered_by_its_row(void **state)
+{
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++) {
+        FakeWorld *world = fake_world_new(3, 3);
+        world->next_migration = outcomes[i].kind;
+        world->next_migration_count = 1;
+        fake_world_start(world);
+        assert_true(fake_world_run(world));
+        assert_phase(world, outcomes[i].end);
+        assert_int_equal(world->migrations_issued, outcomes[i].migrations);
+        assert_good_end(world);
+        fake_world_free(world);
+    }
+}
+
+static void
+test_rollout_dead_guest_asks_a_person_and_updates_nothing_more(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    world->next_migration = FAKE_MIGRATION_KILLS;
+    world->next_migration_count = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "[row V]"));
+    assert_int_equal(world->hosts[0].applied + world->hosts[1].applied, 0);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_owner_shutdown_counts_as_left(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    world->next_migration = FAKE_MIGRATION_IS_SHUT_DOWN;
+    world->next_migration_count = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_DONE);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_keeps_failing_ends_failed_and_resumes(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    world->next_migration = FAKE_MIGRATION_FAILS;
+    world->next_migration_count = 1000;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_FAILED);
+    world->next_migration_count = 0;
+    fake_world_kill(world);
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static void
+start_guest_on_closed_host(FakeWorld *world, guint host)
+{
+    FakeVm *vm = &world->vms[world->vm_count - 1];
+
+    if (host + 1 == world->host_count && world->hosts[host].closed)
+        vm->at[host] = VR_SIDE_RUNNING;
+}
+
+static void
+test_rollout_guest_started_on_closed_host_stops_the_update(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    /* A guest that nobody planned: known to the world, running nowhere before. */
+    world->vms[world->vm_count] = world->vms[0];
+    world->vms[world->vm_count].name = g_strdup("stray");
+    world->vms[world->vm_count].uuid = g_strdup("20000000-0000-4000-8000-000000000000");
+    world->vms[world->vm_count].at[0] = VR_SIDE_ABSENT;
+    world->vm_count++;
+    world->before_list = start_guest_on_closed_host;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "stray"));
+    assert_int_equal(world->hosts[2].applied, 0);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_failed_stage_asks_and_retry_goes_on(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    world->fail_stage = "h3 apply";
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    world->fail_stage = NULL;
+    /* Starting again alone must not apply again. */
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h3", NULL);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_stop_finishes_flight_and_resumes(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    world->pause_at_migrations = 2;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    world->pause_at_migrations = 0;
+    vr_engine_ask(world->engine, VR_INPUT_STOP, NULL, "test");
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_STOPPED);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_refused_append_issues_nothing(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    (void)state;
+
+    fake_world_start(world);
+    world->refuse_appends = TRUE;
+    assert_false(fake_world_run(world));
+    assert_int_equal(world->migrations_issued, 0);
+    assert_int_equal(world->breaches->len, 0);
+    fake_world_free(world);
+}
+
+/* kill -9 at every single call to a port and around every append: always the same good end. */
+static void
+test_rollout_killed_at_every_call_ends_the_same(void **state)
+{
+    guint calls = 0;
+    (void)state;
+
+    for (guint crash_at = 0; crash_at <= calls; crash_at++) {
+        FakeWorld *world = fake_world_new(3, 2);
+        world->crash_at = crash_at;
+        fake_world_start(world);
+        if (!fake_world_run_to_end(world))
+            fail_msg("killed at call %u: it never ends", crash_at);
+        g_autofree char *fault = fake_world_check_end(world);
+        if (fault != NULL)
+            fail_msg("killed at call %u: %s", crash_at, fault);
+        if (world->migrations_issued > world->vm_count)
+            fail_msg("killed at call %u: %u migrations issued for %u VMs", crash_at,
+                     world->migrations_issued, world->vm_count);
+        if (crash_at == 0)
+            calls = world->calls;
+        fake_world_free(world);
+    }
+    print_message("killed at each of %u calls\n", calls);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rollout_healthy_updates_every_host_and_migrates_once),
+        cmocka_unit_test(test_rollout_odd_outcome_is_recovered_by_its_row),
+        cmocka_unit_test(test_rollout_dead_guest_asks_a_person_and_updates_nothing_more),
+        cmocka_unit_test(test_rollout_owner_shutdown_counts_as_left),
+        cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
+        cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
+        cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
+        cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),
+        cmocka_unit_test(test_rollout_refused_append_issues_nothing),
+        cmocka_unit_test(test_rollout_killed_at_every_call_ends_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
