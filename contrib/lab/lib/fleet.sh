@@ -5,16 +5,18 @@
 readonly UPDATE_LEVEL_WANTED=lab-level-2
 readonly UPDATE_STAGES=(facts assess close open before apply reboot verify)
 
-# Memory and CPUs are given, because every lab host sees those of the whole machine.
+# Memory and CPUs are given, because every lab host sees those of the whole machine. A host has room for its own share of
+# the VMs and one more, so that a roll is the real conveyor: one host's VMs fill the host before it.
 write_fleet() {
-    local host_count=$1 number
+    local host_count=$1 vm_count=$2 number share
+    share=$(((vm_count + host_count - 2) / (host_count > 1 ? host_count - 1 : 1)))
     {
         cat <<END
 format: virt-roll-fleet/1
 name: lab
 defaults:
-  link_mib_per_s: 100
-  memory_mib: 1024
+  link_mib_per_s: 2000
+  memory_mib: $(((share + 1) * GUEST_MEMORY_MIB))
   vcpus: 16
   update_s: 5
   keepalive: {interval_s: 1, count: 3}
