@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <virt-roll/policy.h>
+
+#include <string.h>
+
+VR_DEFINE_ENUM(VrExtraNeeded, vr_extra_needed, VR_EXTRA_NEEDED)
+VR_DEFINE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS)
+
+static const VrPolicy default_policy = {
+    .limits =
+        {
+            .migrations_out_per_host = 4,
+            .migrations_in_per_host = 4,
+            .stream_mib_per_s = 1000,
+            .stream_link_permille = 500,
+            .migration_overhead_ms = 2000,
+            .headroom_permille = 20,
+            .hosts_down_max_permille = 100,
+            .extra_migrations_needed = VR_EXTRA_NEEDED_ALLOW,
+        },
+    .migration = {.attempts_max = 3, .backoff_s = 300},
+    .recovery =
+        {
+            .fence_ms = 60000,
+            .agree_ms = 2000,
+            .poll_ms = 200,
+            .poll_max_ms = 5000,
+            .hold_ms = 600000,
+            .hold_unknown_ms = 1800000,
+            .return_s = 1200,
+        },
+    .offline_vms = VR_OFFLINE_VMS_LEAVE,
+};
+
+VrPolicy *
+vr_policy_new(void)
+{
+    return vr_policy_copy(&default_policy);
+}
+
+VrPolicy *
+vr_policy_copy(const VrPolicy *self)
+{
+    VrPolicy *copy = g_new(VrPolicy, 1);
+    *copy = *self;
+    copy->name = g_strdup(self->name);
+    return copy;
+}
+
+gint64
+vr_policy_hosts_down_max(const VrPolicy *self, guint host_count)
+{
+    g_assert(host_count >= 1);
+    if (self->limits.hosts_down_max > 0)
+        return self->limits.hosts_down_max;
+    return MAX(1, (gint64)host_count * self->limits.hosts_down_max_permille / 1000);
+}
+
+gint64
+vr_policy_usable_mib(const VrPolicy *self, gint64 memory_mib)
+{
+    return memory_mib * (1000 - self->limits.headroom_permille) / 1000;
+}
+
+void
+vr_policy_free(VrPolicy *self)
+{
+    if (self == NULL)
+        return;
+    g_free(self->name);
+    g_free(self);
+}
