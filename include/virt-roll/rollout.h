@@ -302,7 +302,7 @@ typedef struct {
 /* Appends to out_commands (element-type VrCommand) what should be running at now_us. */
 void vr_rollout_commands(const VrRollout *self, gint64 now_us, GArray *out_commands);
 
-/* The next time at which a tick may change something; G_MAXINT64: never. */
-gint64 vr_rollout_next_deadline(const VrRollout *self, gint64 now_us);
+/* The first time after `since_us` at which a tick may change something; G_MAXINT64: never. */
+gint64 vr_rollout_next_deadline(const VrRollout *self, gint64 since_us);
 
 G_END_DECLS

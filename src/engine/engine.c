@@ -10,6 +10,7 @@ struct VrEngine {
     VrRollout *rollout;
     VrFlights *flights;
     GQueue inputs;        /* (element-type VrInputBox) */
+    gint64 dispatched_us; /* commands that were due then have been started */
     guint64 sequence;     /* of the last record that is durable or being appended */
     GPtrArray *appending; /* (element-type VrEvent) NULL: nothing is being appended */
     gboolean halted;
@@ -58,8 +59,8 @@ dispatch(VrEngine *self)
 
     if (self->rollout->basis == NULL)
         return;
-    vr_rollout_commands(self->rollout, self->ports.clock.vtable->now_us(self->ports.clock.context),
-                        commands);
+    self->dispatched_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
+    vr_rollout_commands(self->rollout, self->dispatched_us, commands);
     vr_flights_want(self->flights, self->rollout, commands);
 }
 
@@ -349,10 +350,10 @@ vr_engine_tick(VrEngine *self)
 gint64
 vr_engine_next_deadline(const VrEngine *self)
 {
-    if (self->halted || self->rollout->basis == NULL)
+    if (self->halted || self->appending != NULL || self->rollout->basis == NULL)
         return G_MAXINT64;
-    return vr_rollout_next_deadline(
-        self->rollout, self->ports.clock.vtable->now_us(self->ports.clock.context));
+    /* Not from now: what has come due since the last dispatch is not started yet. */
+    return vr_rollout_next_deadline(self->rollout, self->dispatched_us);
 }
 
 const VrRollout *

@@ -122,7 +122,7 @@ vr_rollout_commands(const VrRollout *self, gint64 now_us, GArray *out_commands)
 }
 
 gint64
-vr_rollout_next_deadline(const VrRollout *self, gint64 now_us)
+vr_rollout_next_deadline(const VrRollout *self, gint64 since_us)
 {
     gint64 next_us = G_MAXINT64;
 
@@ -132,9 +132,9 @@ vr_rollout_next_deadline(const VrRollout *self, gint64 now_us)
         const VrStepState *step = vr_rollout_step(self, i);
         if (vr_phase_is_last(step->phase))
             continue;
-        if (step->not_before_us > now_us)
+        if (step->not_before_us > since_us)
             next_us = MIN(next_us, step->not_before_us);
-        if (step->phase == VR_PHASE_MIGRATING && step->deadline_us != 0)
+        if (step->phase == VR_PHASE_MIGRATING && step->deadline_us > since_us)
             next_us = MIN(next_us, step->deadline_us);
     }
     return next_us;

@@ -147,7 +147,7 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
 
     if (dies(self) || !self->hosts[h].reachable) {
         reading.side = VR_SIDE_UNKNOWN;
-        reading.detail = (char *)"no answer";
+        reading.detail = g_strdup("no answer");
     } else {
         reading.persistent = vm->persistent[h];
         reading.autostart = vm->autostart[h];
@@ -159,9 +159,10 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
             reading.cpu_time_ns = self->now_us * 100;
         }
         if (with_definition)
-            reading.definition = (char *)"<domain/>";
+            reading.definition = g_strdup("<domain/>");
     }
     done(&reading, data);
+    vr_reading_clear(&reading);
 }
 
 static void
@@ -258,36 +259,16 @@ switch_over(FakeWorld *self, gpointer data)
 }
 
 static void
-fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen progress,
-             VrCallDone done, gpointer data)
+begin_move(FakeWorld *self, FakeVm *vm, guint source, guint target, VrCallDone done, gpointer data)
 {
-    FakeWorld *self = context;
-    FakeVm *vm = fake_world_vm(self, request->vm_uuid);
-    guint source = fake_world_host(self, request->source);
-    guint target = fake_world_host(self, request->target);
-    g_autoptr(GError) refused = NULL;
-    (void)progress;
-
-    if (dies(self)) {
-        done(NULL, data);
-        return;
-    }
-    self->migrations_issued++;
-    if (vm->flight != 0)
-        breach(self, "%s: second migration while one is in flight", vm->name);
-    if (vm->at[source] != VR_SIDE_RUNNING || vm->at[target] != VR_SIDE_ABSENT ||
-        self->hosts[target].closed) {
-        refused = g_error_new(VR_ERROR, VR_ERROR_REFUSED, "cannot migrate");
-        done(refused, data);
-        return;
-    }
-
     FakeMove *move = g_new0(FakeMove, 1);
+
     *move = (FakeMove){.vm = vm, .done = done, .data = data};
     if (self->next_migration_count > 0) {
         self->next_migration_count--;
         move->kind = self->next_migration;
     }
+    self->migrations_issued++;
     vm->migrations++;
     vm->source = source;
     vm->target = target;
@@ -295,6 +276,65 @@ fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen
     set_side(self, vm, source, VR_SIDE_RUNNING_JOB);
     set_side(self, vm, target, VR_SIDE_MIGRATION_JOB);
     after(self, 900 * MS, switch_over, move);
+}
+
+static gboolean
+may_migrate(FakeWorld *self, const FakeVm *vm, guint source, guint target)
+{
+    if (vm->flight != 0)
+        breach(self, "%s: second migration while one is in flight", vm->name);
+    return vm->at[source] == VR_SIDE_RUNNING && vm->at[target] == VR_SIDE_ABSENT &&
+           !self->hosts[target].closed;
+}
+
+static void
+nobody_waits(const GError *error, gpointer data)
+{
+    (void)error;
+    (void)data;
+}
+
+typedef struct {
+    FakeVm *vm;
+    guint source;
+    guint target;
+} LateCall;
+
+/* A call that sat in the daemon's queue when its caller died. */
+static void
+begin_late(FakeWorld *self, gpointer data)
+{
+    LateCall *late = data;
+
+    if (may_migrate(self, late->vm, late->source, late->target))
+        begin_move(self, late->vm, late->source, late->target, nobody_waits, NULL);
+    g_free(late);
+}
+
+static void
+fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen progress,
+             VrCallDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    FakeVm *vm = fake_world_vm(self, request->vm_uuid);
+    guint source = fake_world_host(self, request->source);
+    guint target = fake_world_host(self, request->target);
+    gboolean was_alive = !self->crashed;
+    (void)progress;
+
+    if (dies(self)) {
+        if (was_alive && self->late_calls) {
+            LateCall *late = g_new(LateCall, 1);
+            *late = (LateCall){vm, source, target};
+            after(self, 3000 * MS, begin_late, late);
+        }
+        done(NULL, data);
+    } else if (may_migrate(self, vm, source, target)) {
+        begin_move(self, vm, source, target, done, data);
+    } else {
+        g_autoptr(GError) refused = g_error_new(VR_ERROR, VR_ERROR_REFUSED, "cannot migrate");
+        done(refused, data);
+    }
 }
 
 static void
@@ -530,8 +570,8 @@ fake_post(gpointer context, void (*run)(gpointer data), gpointer data)
 
 /* ------------------------------------------------------------------ the world */
 
-FakeWorld *
-fake_world_new(guint host_count, guint vms_per_host)
+static FakeWorld *
+world_new(guint host_count, guint vms_per_host, guint filled_count)
 {
     FakeWorld *self = g_new0(FakeWorld, 1);
 
@@ -546,7 +586,7 @@ fake_world_new(guint host_count, guint vms_per_host)
         host->name = self->host_names[h] = g_strdup_printf("h%u", h + 1);
         host->uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", h + 1);
         host->reachable = TRUE;
-        for (guint v = 0; v < vms_per_host && h + 1 < host_count; v++) {
+        for (guint v = 0; v < vms_per_host && h < filled_count; v++) {
             FakeVm *vm = &self->vms[self->vm_count++];
             vm->name = g_strdup_printf("vm%u", self->vm_count);
             vm->uuid = g_strdup_printf("10000000-0000-4000-8000-%012u", self->vm_count);
@@ -559,6 +599,18 @@ fake_world_new(guint host_count, guint vms_per_host)
         }
     }
     return self;
+}
+
+FakeWorld *
+fake_world_new(guint host_count, guint vms_per_host)
+{
+    return world_new(host_count, vms_per_host, host_count - 1);
+}
+
+FakeWorld *
+fake_world_new_full(guint host_count, guint vms_per_host)
+{
+    return world_new(host_count, vms_per_host, host_count);
 }
 
 VrInventory *
@@ -712,6 +764,18 @@ fake_world_run_to_end(FakeWorld *self)
     return FALSE;
 }
 
+/* As often as the plan says: once, and once more for each declared extra. */
+static guint
+planned_migrations(const FakeWorld *self, const FakeVm *vm)
+{
+    const VrRollout *rollout = vr_engine_rollout(self->engine);
+    guint count = 0;
+
+    for (guint i = 0; i < rollout->steps->len; i++)
+        count += g_strcmp0(vr_rollout_step(rollout, i)->plan->vm_uuid, vm->uuid) == 0;
+    return count;
+}
+
 char *
 fake_world_check_end(const FakeWorld *self)
 {
@@ -735,7 +799,7 @@ fake_world_check_end(const FakeWorld *self)
                                        h + 1, vr_side_to_string(vm->at[h]), vm->persistent[h],
                                        vm->autostart[h]);
         }
-        if (present != 1 || vm->completed != 1)
+        if (present != 1 || vm->completed != planned_migrations(self, vm))
             return g_strdup_printf("%s: on %u hosts, migrated %u times", vm->name, present,
                                    vm->completed);
     }

@@ -67,6 +67,7 @@ struct FakeWorld {
     gboolean crashed;
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */
+    gboolean late_calls; /* a migration whose caller dies with it is still begun, seconds later */
     guint pause_at_migrations; /* fake_world_run returns once so many are issued; 0: never */
     void (*before_list)(FakeWorld *self, guint host); /* a third party acts in between */
 
@@ -79,8 +80,10 @@ struct FakeWorld {
     gpointer hint_data;
 };
 
-/* h1…hN; VMs spread over all but the last, `vms_per_host` each, 1024 MiB, autostart. */
+/* h1…hN; `vms_per_host` VMs of 1024 MiB with autostart on each host but the last, which is empty. */
 FakeWorld *fake_world_new(guint host_count, guint vms_per_host);
+/* The same with VMs on the last host too: no host is empty. */
+FakeWorld *fake_world_new_full(guint host_count, guint vms_per_host);
 void fake_world_free(FakeWorld *self);
 
 /* As a scan would find it. (transfer full) */
