@@ -36,10 +36,10 @@ typedef struct {
 
 typedef struct {
     char *name;
-    char *uri;         /* controller -> host; its host name defaults the next two */
-    char *peer_uri;    /* source daemon -> target daemon */
-    char *migrate_uri; /* where the memory goes; nullable: libvirt chooses */
-    char *pool;        /* "" if none is named */
+    char *uri;            /* controller -> host; its host name defaults the next two */
+    char *peer_uri;       /* source daemon -> target daemon */
+    char *migrate_uri;    /* where the memory goes; nullable: libvirt chooses */
+    char *pool;           /* "" if none is named */
     char *failure_domain; /* nullable */
     char **aliases;       /* NULL-terminated, may be empty */
     gint64 link_mib_per_s;

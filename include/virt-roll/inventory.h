@@ -40,14 +40,14 @@ VR_DECLARE_ENUM(VrUpdated, vr_updated, VR_UPDATED_STATES);
 
 typedef struct {
     char *name;
-    char *pool;             /* "" is the one pool of a fleet that names none */
-    gint64 memory_mib;      /* what VMs may use in all, before headroom */
-    gint64 vcpus;           /* what may be allocated: threads x overcommit */
+    char *pool;               /* "" is the one pool of a fleet that names none */
+    gint64 memory_mib;        /* what VMs may use in all, before headroom */
+    gint64 vcpus;             /* what may be allocated: threads x overcommit */
     gint64 cpu_used_permille; /* of the host's CPUs, 95th percentile; VR_UNKNOWN */
     gint64 link_mib_per_s;
-    gint64 update_s;        /* forecast of one update, reboot included */
+    gint64 update_s; /* forecast of one update, reboot included */
     VrUpdated updated;
-    char *hardware_class;   /* the next two: nullable */
+    char *hardware_class; /* the next two: nullable */
     char *failure_domain;
 
     /* From a scan; NULL in an inventory that does not know. */

@@ -34,9 +34,9 @@ typedef struct {
 
 typedef struct {
     char *host;
-    char *reason;    /* a word: unmovable-vm, offline-autostart-vm, no-room, excluded, not-selected */
-    char *detail;    /* a sentence with the remedy */
-    GPtrArray *vms;  /* (element-type utf8) uuids concerned; may be empty */
+    char *reason; /* a word: unmovable-vm, offline-autostart-vm, no-room, excluded, not-selected */
+    char *detail; /* a sentence with the remedy */
+    GPtrArray *vms; /* (element-type utf8) uuids concerned; may be empty */
 } VrPlanSkip;
 
 typedef struct {

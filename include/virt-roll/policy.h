@@ -21,22 +21,22 @@ VR_DECLARE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS);
 
 /* Defaults in brackets; formulas that use them: docs/reference/policy.md, "cost model". */
 typedef struct {
-    gint64 migrations_out_per_host;    /* [4] */
-    gint64 migrations_in_per_host;     /* [4] */
-    gint64 migrations_max;             /* [0: none] in flight in the whole fleet */
-    gint64 stream_mib_per_s;           /* [1000] */
-    gint64 stream_link_permille;       /* [500] share of a link that one migration may take */
-    gint64 migration_overhead_ms;      /* [2000] */
-    gint64 headroom_permille;          /* [20] of each host's memory, never given to VMs */
-    gint64 hosts_down_max_permille;    /* [100] floored over all hosts, at least 1; or … */
-    gint64 hosts_down_max;             /* [0: use the permille] … this many */
-    gint64 hosts_down_per_domain_max;  /* [0: none] */
-    gint64 extra_migrations_permille;  /* [0] of the VMs that must migrate */
+    gint64 migrations_out_per_host;        /* [4] */
+    gint64 migrations_in_per_host;         /* [4] */
+    gint64 migrations_max;                 /* [0: none] in flight in the whole fleet */
+    gint64 stream_mib_per_s;               /* [1000] */
+    gint64 stream_link_permille;           /* [500] share of a link that one migration may take */
+    gint64 migration_overhead_ms;          /* [2000] */
+    gint64 headroom_permille;              /* [20] of each host's memory, never given to VMs */
+    gint64 hosts_down_max_permille;        /* [100] floored over all hosts, at least 1; or … */
+    gint64 hosts_down_max;                 /* [0: use the permille] … this many */
+    gint64 hosts_down_per_domain_max;      /* [0: none] */
+    gint64 extra_migrations_permille;      /* [0] of the VMs that must migrate */
     VrExtraNeeded extra_migrations_needed; /* [allow] the proven minimum beyond the budget */
-    gint64 gate_s;                     /* [0] */
-    gint64 gate_canary_s;              /* [0] gate of the first updated host that takes VMs */
-    gint64 target_cpu_permille_max;    /* [0: none] */
-    gint64 spare_hosts_min;            /* [0] */
+    gint64 gate_s;                         /* [0] */
+    gint64 gate_canary_s;                  /* [0] gate of the first updated host that takes VMs */
+    gint64 target_cpu_permille_max;        /* [0: none] */
+    gint64 spare_hosts_min;                /* [0] */
 } VrLimits;
 
 /* How one migration is driven. */

@@ -21,8 +21,8 @@ G_BEGIN_DECLS
 typedef struct {
     char *uuid;
     char *name;
-    VrSide side;      /* without the job columns: running, user, migration, off, … */
-    gboolean active;  /* an incoming migration is active too */
+    VrSide side;     /* without the job columns: running, user, migration, off, … */
+    gboolean active; /* an incoming migration is active too */
     gboolean autostart;
     gboolean persistent;
     gint64 memory_mib;
@@ -78,10 +78,10 @@ VR_DECLARE_ENUM(VrAction, vr_action, VR_ACTIONS);
 
 typedef struct {
     VrAction action;
-    const char *host;       /* where it acts */
+    const char *host; /* where it acts */
     const char *vm_uuid;
-    VrRow row;              /* that asks for it */
-    VrSide expected;        /* class of the acted side; the adapter reads again and refuses if not */
+    VrRow row;       /* that asks for it */
+    VrSide expected; /* class of the acted side; the adapter reads again and refuses if not */
     const char *definition; /* define-target only: the journaled inactive XML */
 } VrActionRequest;
 
@@ -170,7 +170,7 @@ typedef struct {
     gint64 at_us;
     const char *rollout;
     const char *kind;
-    guint version; /* of the body's format */
+    guint version;    /* of the body's format */
     const char *body; /* canonical JSON */
 } VrRecord;
 

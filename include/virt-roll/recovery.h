@@ -12,19 +12,19 @@ G_BEGIN_DECLS
 
 /* What one read of one host says of one VM. "No answer" in any form is unknown, never absent. */
 #define VR_SIDES(X)                                                                                \
-    X(VR_SIDE_UNKNOWN, "unknown")             /* every error that is not "no such domain" */       \
-    X(VR_SIDE_ABSENT, "absent")               /* neither active nor defined */                     \
-    X(VR_SIDE_OFF_BY_GUEST, "off-by-guest")   /* inactive, reason shutdown */                      \
-    X(VR_SIDE_OFF_FAILED, "off-failed")       /* inactive, reason failed; on a target only */      \
-    X(VR_SIDE_OFF, "off")                     /* inactive, any other reason */                     \
+    X(VR_SIDE_UNKNOWN, "unknown")           /* every error that is not "no such domain" */         \
+    X(VR_SIDE_ABSENT, "absent")             /* neither active nor defined */                       \
+    X(VR_SIDE_OFF_BY_GUEST, "off-by-guest") /* inactive, reason shutdown */                        \
+    X(VR_SIDE_OFF_FAILED, "off-failed")     /* inactive, reason failed; on a target only */        \
+    X(VR_SIDE_OFF, "off")                   /* inactive, any other reason */                       \
     X(VR_SIDE_RUNNING, "running")                                                                  \
     X(VR_SIDE_RUNNING_JOB, "running-job")                                                          \
-    X(VR_SIDE_MIGRATION, "migration")         /* paused for migration; target: or starting up */   \
+    X(VR_SIDE_MIGRATION, "migration") /* paused for migration; target: or starting up */           \
     X(VR_SIDE_MIGRATION_JOB, "migration-job")                                                      \
-    X(VR_SIDE_USER, "user")                   /* paused by its user */                             \
+    X(VR_SIDE_USER, "user") /* paused by its user */                                               \
     X(VR_SIDE_USER_JOB, "user-job")                                                                \
-    X(VR_SIDE_POSTCOPY, "postcopy")           /* running or paused in post-copy, failed or not */  \
-    X(VR_SIDE_ODD, "odd")                     /* I/O error, watchdog, crashed, shutting down, … */
+    X(VR_SIDE_POSTCOPY, "postcopy") /* running or paused in post-copy, failed or not */            \
+    X(VR_SIDE_ODD, "odd")           /* I/O error, watchdog, crashed, shutting down, … */
 VR_DECLARE_ENUM(VrSide, vr_side, VR_SIDES);
 #define VR_SIDE_COUNT (VR_SIDE_ODD + 1)
 
@@ -51,10 +51,10 @@ typedef struct {
 /* One read of one side, in the order: connection, job, then state (recovery.md says why). */
 typedef struct {
     VrSide side;
-    guint64 generation;  /* changes whenever the connection to the daemon is a new one */
-    gint64 libvirt_id;   /* of an active domain; -1 */
-    gint64 cpu_time_ns;  /* of an active domain; -1 */
-    gint64 memory_mib;   /* 0: not known */
+    guint64 generation; /* changes whenever the connection to the daemon is a new one */
+    gint64 libvirt_id;  /* of an active domain; -1 */
+    gint64 cpu_time_ns; /* of an active domain; -1 */
+    gint64 memory_mib;  /* 0: not known */
     gboolean persistent;
     gboolean autostart;
     VrMigrationStats stats; /* target only */
@@ -107,8 +107,8 @@ void vr_observation_clear(VrObservation *self);
 VR_DECLARE_ENUM(VrRow, vr_row, VR_ROWS);
 
 #define VR_DECISIONS(X)                                                                            \
-    X(VR_DECISION_HOLD, "hold")                 /* no action; past the limit a person */           \
-    X(VR_DECISION_WAIT, "wait")                 /* it ends by itself; past the deadline abort */   \
+    X(VR_DECISION_HOLD, "hold") /* no action; past the limit a person */                           \
+    X(VR_DECISION_WAIT, "wait") /* it ends by itself; past the deadline abort */                   \
     X(VR_DECISION_OPERATOR, "needs-operator")                                                      \
     X(VR_DECISION_ROLLED_BACK, "rolled-back")                                                      \
     X(VR_DECISION_SETTLED, "settled")                                                              \
@@ -125,9 +125,9 @@ typedef struct {
     VrElsewhere elsewhere;
     VrSide source;
     VrSide target;
-    gboolean same_instance;     /* the source's guest is the one that was there at begin */
+    gboolean same_instance; /* the source's guest is the one that was there at begin */
     gboolean target_persistent;
-    gboolean paused_before;     /* the guest was paused by its user when the migration began */
+    gboolean paused_before; /* the guest was paused by its user when the migration began */
 } VrEvidence;
 
 /* A row, as data. Masks have bit 1 << value set for each value that the row takes. */

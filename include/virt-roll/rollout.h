@@ -21,9 +21,9 @@ G_BEGIN_DECLS
 #define VR_PHASES(X)                                                                               \
     X(VR_PHASE_PENDING, "pending") /* not begun */                                                 \
     /* update */                                                                                   \
-    X(VR_PHASE_CLOSING, "closing")       /* stage close: no guest may start or come in */          \
-    X(VR_PHASE_COMPARING, "comparing")   /* is what runs there what the plan says? */              \
-    X(VR_PHASE_CLOSED, "closed")         /* being drained, or kept as a refuge by a gate */        \
+    X(VR_PHASE_CLOSING, "closing")     /* stage close: no guest may start or come in */            \
+    X(VR_PHASE_COMPARING, "comparing") /* is what runs there what the plan says? */                \
+    X(VR_PHASE_CLOSED, "closed")       /* being drained, or kept as a refuge by a gate */          \
     X(VR_PHASE_FACTS_BEFORE, "facts-before")                                                       \
     X(VR_PHASE_ASSESSING, "assessing")                                                             \
     X(VR_PHASE_PREPARING, "preparing")   /* stage before */                                        \
@@ -31,18 +31,18 @@ G_BEGIN_DECLS
     X(VR_PHASE_APPLYING, "applying")                                                               \
     X(VR_PHASE_PROVING_AGAIN, "proving-empty-again") /* two lists, right before the reboot */      \
     X(VR_PHASE_REBOOTING, "rebooting")                                                             \
-    X(VR_PHASE_RETURNING, "returning")   /* until its daemon answers */                            \
+    X(VR_PHASE_RETURNING, "returning")     /* until its daemon answers */                          \
     X(VR_PHASE_FACTS_AFTER, "facts-after") /* until boot id and level are new */                   \
     X(VR_PHASE_VERIFYING, "verifying")                                                             \
-    X(VR_PHASE_SWEEPING, "sweeping")     /* list: has a stale definition come back? */             \
+    X(VR_PHASE_SWEEPING, "sweeping") /* list: has a stale definition come back? */                 \
     X(VR_PHASE_OPENING, "opening")                                                                 \
     X(VR_PHASE_UPDATED, "updated")                                                                 \
     /* migrate */                                                                                  \
-    X(VR_PHASE_CHECKING, "checking")     /* observe before anything is issued */                   \
-    X(VR_PHASE_FITTING, "fitting")       /* list: has the target room? */                          \
-    X(VR_PHASE_MIGRATING, "migrating")   /* the call is out */                                     \
+    X(VR_PHASE_CHECKING, "checking")   /* observe before anything is issued */                     \
+    X(VR_PHASE_FITTING, "fitting")     /* list: has the target room? */                            \
+    X(VR_PHASE_MIGRATING, "migrating") /* the call is out */                                       \
     X(VR_PHASE_ABORTING, "aborting")                                                               \
-    X(VR_PHASE_OBSERVING, "observing")   /* the recovery table decides what comes next */          \
+    X(VR_PHASE_OBSERVING, "observing") /* the recovery table decides what comes next */            \
     X(VR_PHASE_RESUMING_SOURCE, "resuming-source")                                                 \
     X(VR_PHASE_DESTROYING_SOURCE, "destroying-source")                                             \
     X(VR_PHASE_UNDEFINING_SOURCE, "undefining-source")                                             \
@@ -53,10 +53,10 @@ G_BEGIN_DECLS
     X(VR_PHASE_STOPPED, "stopped-by-owner") /* shut down by its owner: stays where it is */        \
     /* gate */                                                                                     \
     X(VR_PHASE_WATCHING, "watching")                                                               \
-    X(VR_PHASE_LOOKING, "looking")       /* list: do the VMs that came still run? */               \
+    X(VR_PHASE_LOOKING, "looking") /* list: do the VMs that came still run? */                     \
     X(VR_PHASE_PASSED, "passed")                                                                   \
     /* any */                                                                                      \
-    X(VR_PHASE_FAILED, "failed")         /* tried as often as allowed; nobody is harmed */         \
+    X(VR_PHASE_FAILED, "failed") /* tried as often as allowed; nobody is harmed */                 \
     X(VR_PHASE_NEEDS_OPERATOR, "needs-operator")
 VR_DECLARE_ENUM(VrPhase, vr_phase, VR_PHASES);
 #define VR_PHASE_COUNT (VR_PHASE_NEEDS_OPERATOR + 1)
@@ -67,9 +67,9 @@ VR_DECLARE_ENUM(VrPhase, vr_phase, VR_PHASES);
     X(VR_ROLLOUT_STOPPING, "stopping") /* finishes what is in flight, begins nothing */            \
     X(VR_ROLLOUT_STOPPED, "stopped")                                                               \
     X(VR_ROLLOUT_NEEDS_OPERATOR, "needs-operator")                                                 \
-    X(VR_ROLLOUT_FAILED, "failed")     /* nothing more can be done as planned */                   \
+    X(VR_ROLLOUT_FAILED, "failed") /* nothing more can be done as planned */                       \
     X(VR_ROLLOUT_DONE, "done")                                                                     \
-    X(VR_ROLLOUT_CLOSED, "closed")     /* ended by a person; never goes on */
+    X(VR_ROLLOUT_CLOSED, "closed") /* ended by a person; never goes on */
 VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
 
 /* ------------------------------------------------------------------------------ inputs */
@@ -78,15 +78,15 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_CREATE, "create")       /* plan, policy and inventory of a new rollout */           \
     X(VR_INPUT_RESTARTED, "restarted") /* first of every process, after replay */                  \
     X(VR_INPUT_TICK, "tick")                                                                       \
-    X(VR_INPUT_START, "start")         /* begin, or go on after stopped, failed, needs-operator */ \
-    X(VR_INPUT_STOP, "stop")           /* finish what is in flight, begin nothing */               \
-    X(VR_INPUT_RETRY, "retry")         /* of a host whose update waits for a person */             \
-    X(VR_INPUT_CLOSE, "close")         /* never go on with this rollout */                         \
+    X(VR_INPUT_START, "start") /* begin, or go on after stopped, failed, needs-operator */         \
+    X(VR_INPUT_STOP, "stop")   /* finish what is in flight, begin nothing */                       \
+    X(VR_INPUT_RETRY, "retry") /* of a host whose update waits for a person */                     \
+    X(VR_INPUT_CLOSE, "close") /* never go on with this rollout */                                 \
     X(VR_INPUT_OBSERVED, "observed")                                                               \
     X(VR_INPUT_LISTED, "listed")                                                                   \
     X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
     X(VR_INPUT_STAGE_ENDED, "stage-ended")                                                         \
-    X(VR_INPUT_HINT, "hint")           /* a domain event on a host */
+    X(VR_INPUT_HINT, "hint") /* a domain event on a host */
 VR_DECLARE_ENUM(VrInputKind, vr_input_kind, VR_INPUTS);
 
 /* Borrowed pointers, valid during decide. Which are set depends on the kind. */
@@ -97,13 +97,13 @@ typedef struct {
     guint attempt; /* … the attempt of the command that they complete; stale ones are dropped */
     const VrObservation *observation;
     const VrListing *listing;
-    const GError *error;        /* call-returned: NULL is success */
+    const GError *error; /* call-returned: NULL is success */
     const VrStageResult *stage;
-    const char *host;           /* retry, hint */
-    const char *vm_uuid;        /* hint */
-    const char *text;           /* hint: what; close, stop: reason; create: rollout id */
-    const VrPlan *plan;         /* create */
-    const VrPolicy *policy;     /* create */
+    const char *host;             /* retry, hint */
+    const char *vm_uuid;          /* hint */
+    const char *text;             /* hint: what; close, stop: reason; create: rollout id */
+    const VrPlan *plan;           /* create */
+    const VrPolicy *policy;       /* create */
     const VrInventory *inventory; /* create */
 } VrInput;
 
@@ -111,16 +111,16 @@ typedef struct {
 
 /* X(member, word, version of the body) */
 #define VR_EVENTS(X)                                                                               \
-    X(VR_EVENT_CREATED, "rollout-created")          /* text: plan, policy, inventory as JSON */    \
-    X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase")      /* rollout_phase, reason */                    \
+    X(VR_EVENT_CREATED, "rollout-created")     /* text: plan, policy, inventory as JSON */         \
+    X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase") /* rollout_phase, reason */                         \
     X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
-    X(VR_EVENT_STEP_PHASE, "step-phase")            /* step, phase, attempt, reason, row, … */     \
-    X(VR_EVENT_CALL_RETURNED, "call-returned")      /* step, attempt; reason: the error */         \
-    X(VR_EVENT_VM_RECORDED, "vm-recorded")          /* step; reading, text: inactive XML */        \
+    X(VR_EVENT_STEP_PHASE, "step-phase")       /* step, phase, attempt, reason, row, … */        \
+    X(VR_EVENT_CALL_RETURNED, "call-returned") /* step, attempt; reason: the error */              \
+    X(VR_EVENT_VM_RECORDED, "vm-recorded")     /* step; reading, text: inactive XML */             \
     X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
-    X(VR_EVENT_VM_MEASURED, "vm-measured")          /* step; stats */                              \
-    X(VR_EVENT_HOST_FACTS, "host-facts")            /* step, phase (which), text: name=value … */  \
-    X(VR_EVENT_HOST_DISTURBED, "host-disturbed")    /* step, reason: what was seen */
+    X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
+    X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
+    X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */
 VR_DECLARE_ENUM(VrEventKind, vr_event_kind, VR_EVENTS);
 
 /* Flat; strings owned, NULL where unused. */
@@ -165,14 +165,14 @@ typedef struct {
     gint source_update; /* migrate, gate: index of the update of its source; -1 */
     gint target_update; /* migrate, gate: the same of the target; -1 */
     VrPhase phase;
-    VrPhase resume_phase;  /* needs-operator: where it was */
-    guint attempt;         /* of the present phase's command; grows with every phase change */
-    gint64 since_us;       /* entered the present phase */
-    gint64 begun_us;       /* left pending first; 0 */
-    gint64 ended_us;       /* reached a last phase; 0 */
+    VrPhase resume_phase; /* needs-operator: where it was */
+    guint attempt;        /* of the present phase's command; grows with every phase change */
+    gint64 since_us;      /* entered the present phase */
+    gint64 begun_us;      /* left pending first; 0 */
+    gint64 ended_us;      /* reached a last phase; 0 */
     gint64 not_before_us;
     gint64 deadline_us;
-    char *reason;          /* (nullable) why it is where it is, for people */
+    char *reason; /* (nullable) why it is where it is, for people */
 
     /* migrate */
     guint tries;             /* migrations issued */
@@ -189,12 +189,12 @@ typedef struct {
     gboolean paused;
     gint64 libvirt_id;
     gint64 source_cpu_time_ns;
-    char *definition; /* a GRefString: inactive XML, secrets included */
-    gboolean seen_on_target; /* latch: then "absent" no longer proves "never ran" */
+    char *definition;          /* a GRefString: inactive XML, secrets included */
+    gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
-    gint64 call_us;          /* when the last migration was issued; 0 */
-    char *last_error;        /* (nullable) of the last call that came back with one */
+    gint64 call_us;   /* when the last migration was issued; 0 */
+    char *last_error; /* (nullable) of the last call that came back with one */
 
     /* update */
     guint rounds;      /* lists that proved the host empty in a row */
@@ -216,7 +216,7 @@ typedef struct {
 typedef struct {
     char *id;
     VrRolloutPhase phase;
-    char *reason; /* (nullable) of the phase */
+    char *reason;         /* (nullable) of the phase */
     const VrBasis *basis; /* NULL before the first event */
     GPtrArray *steps;     /* (element-type VrStepState) in the plan's order: id = index + 1 */
     gint64 created_us;
@@ -243,9 +243,9 @@ vr_rollout_step(const VrRollout *self, guint index)
 /* Index into steps of the update of a host; -1: it has none. */
 gint vr_rollout_find_update(const VrRollout *self, const char *host);
 
-gboolean vr_phase_is_last(VrPhase phase);       /* nothing more happens to the step by itself */
-gboolean vr_phase_is_satisfied(VrPhase phase);  /* what comes `after` it may begin */
-gboolean vr_phase_is_host_down(VrPhase phase);  /* from apply until verified */
+gboolean vr_phase_is_last(VrPhase phase);          /* nothing more happens to the step by itself */
+gboolean vr_phase_is_satisfied(VrPhase phase);     /* what comes `after` it may begin */
+gboolean vr_phase_is_host_down(VrPhase phase);     /* from apply until verified */
 gboolean vr_rollout_is_over(VrRolloutPhase phase); /* no command until somebody asks */
 
 /* Of "name=value" lines; NULL if there is none. (transfer full) */
@@ -285,11 +285,11 @@ typedef struct {
     VrCommandKind kind;
     guint step;
     guint attempt;
-    const char *host;    /* list, act, stage */
-    const char *vm_uuid; /* observe, migrate, act */
-    const char *source;  /* observe, migrate */
-    const char *target;  /* observe, migrate */
-    gboolean with_definition; /* observe */
+    const char *host;           /* list, act, stage */
+    const char *vm_uuid;        /* observe, migrate, act */
+    const char *source;         /* observe, migrate */
+    const char *target;         /* observe, migrate */
+    gboolean with_definition;   /* observe */
     gint64 bandwidth_mib_per_s; /* migrate */
     VrStage stage;
     gboolean attach_only; /* stage */

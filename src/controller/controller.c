@@ -179,11 +179,8 @@ void
 vr_controller_begin(VrController *self, const char *id, const VrPlan *plan, const VrPolicy *policy,
                     const VrInventory *inventory)
 {
-    Request request = {.controller = self,
-                       .text = id,
-                       .plan = plan,
-                       .policy = policy,
-                       .inventory = inventory};
+    Request request = {
+        .controller = self, .text = id, .plan = plan, .policy = policy, .inventory = inventory};
 
     vr_engine_thread_call(self->thread, create_rollout, &request);
 }

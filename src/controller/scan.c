@@ -32,9 +32,9 @@ read_facts(gpointer data, gpointer unused)
     int exit_status = 0;
     (void)unused;
 
-    g_autofree char *output = vr_process_run_stage(
-        facts->host, VR_STAGE_FACTS, facts->level != NULL ? facts->level : "", &exit_status,
-        &facts->error);
+    g_autofree char *output =
+        vr_process_run_stage(facts->host, VR_STAGE_FACTS, facts->level != NULL ? facts->level : "",
+                             &exit_status, &facts->error);
     facts->update_level = vr_facts_get(output, "update_level");
 }
 
@@ -93,8 +93,8 @@ add_levels(Scan *scan, GError **error)
         }
         host->update_level = g_steal_pointer(&facts->update_level);
         if (scan->level != NULL)
-            host->updated = g_strcmp0(host->update_level, scan->level) == 0 ? VR_UPDATED_YES
-                                                                            : VR_UPDATED_NO;
+            host->updated =
+                g_strcmp0(host->update_level, scan->level) == 0 ? VR_UPDATED_YES : VR_UPDATED_NO;
     }
     return TRUE;
 }

@@ -140,8 +140,8 @@ append(VrEngine *self, GPtrArray *events)
     self->appending = g_ptr_array_ref(events);
     appended->engine = g_atomic_rc_box_acquire(self);
     self->ports.journal.vtable->append(self->ports.journal.context,
-                                       (const VrRecord *)(gconstpointer)records->data,
-                                       records->len, append_done, appended);
+                                       (const VrRecord *)(gconstpointer)records->data, records->len,
+                                       append_done, appended);
 }
 
 /* ------------------------------------------------------------------ input -> events */
@@ -189,8 +189,8 @@ decide_all(VrEngine *self, const VrInput *input, GPtrArray *events)
 static void
 make_way(VrEngine *self)
 {
-    gboolean ended = self->rollout->phase == VR_ROLLOUT_DONE ||
-                     self->rollout->phase == VR_ROLLOUT_CLOSED;
+    gboolean ended =
+        self->rollout->phase == VR_ROLLOUT_DONE || self->rollout->phase == VR_ROLLOUT_CLOSED;
 
     if (self->rollout->basis == NULL || !ended)
         return;

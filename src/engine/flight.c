@@ -167,8 +167,7 @@ hosts_elsewhere(const VrFlights *self, const VrRollout *rollout, const VrCommand
         const char *host = self->ports.hosts[i];
         gint update = vr_rollout_find_update(rollout, host);
         if (g_strcmp0(host, command->source) != 0 && g_strcmp0(host, command->target) != 0 &&
-            (update < 0 ||
-             !vr_phase_is_host_down(vr_rollout_step(rollout, (guint)update)->phase)))
+            (update < 0 || !vr_phase_is_host_down(vr_rollout_step(rollout, (guint)update)->phase)))
             g_strv_builder_add(builder, host);
     }
     hosts = g_strv_builder_end(builder);

@@ -123,10 +123,9 @@ take_elsewhere(Observing *self, const char *host, VrReading *reading)
     if (seen != VR_ELSEWHERE_NO && observation->elsewhere != VR_ELSEWHERE_YES) {
         observation->elsewhere = seen;
         g_free(observation->elsewhere_host);
-        observation->elsewhere_host =
-            g_strdup_printf("%s: %s%s%s", host, vr_side_to_string(reading->side),
-                            reading->detail != NULL ? ", " : "",
-                            reading->detail != NULL ? reading->detail : "");
+        observation->elsewhere_host = g_strdup_printf(
+            "%s: %s%s%s", host, vr_side_to_string(reading->side),
+            reading->detail != NULL ? ", " : "", reading->detail != NULL ? reading->detail : "");
     }
     if (--self->elsewhere_pending == 0)
         read_source_again(self);

@@ -85,8 +85,8 @@ static gboolean
 begin_update(VrDeciding *self, const VrWork *work, const VrStepState *step)
 {
     const VrRollout *rollout = self->rollout;
-    gint64 hosts_down_max = vr_policy_hosts_down_max(rollout->basis->policy,
-                                                     rollout->basis->inventory->hosts->len);
+    gint64 hosts_down_max =
+        vr_policy_hosts_down_max(rollout->basis->policy, rollout->basis->inventory->hosts->len);
 
     if (step->phase == VR_PHASE_PENDING) {
         vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
@@ -111,8 +111,7 @@ begin_gate(VrDeciding *self, const VrStepState *step)
         guint before = g_array_index(step->plan->after, guint, i) - 1;
         settled_us = MAX(settled_us, vr_rollout_step(rollout, before)->ended_us);
     }
-    vr_deciding_enter(self, step, VR_PHASE_WATCHING, NULL)->not_before_us =
-        settled_us + length_us;
+    vr_deciding_enter(self, step, VR_PHASE_WATCHING, NULL)->not_before_us = settled_us + length_us;
 }
 
 /* TRUE if an event was added. */

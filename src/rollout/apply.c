@@ -26,15 +26,15 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
     [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
     [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
-    [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(OBSERVING) | B(SETTLED) | B(STOPPED) |
-                          B(PENDING),
+    [VR_PHASE_CHECKING] =
+        B(CHECKING) | B(FITTING) | B(OBSERVING) | B(SETTLED) | B(STOPPED) | B(PENDING),
     [VR_PHASE_FITTING] = B(CHECKING) | B(MIGRATING) | B(PENDING) | B(FAILED),
     [VR_PHASE_MIGRATING] = B(OBSERVING) | B(ABORTING),
     [VR_PHASE_ABORTING] = B(OBSERVING),
-    [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) |
-                           B(DESTROYING_SOURCE) | B(UNDEFINING_SOURCE) | B(UNDEFINING_TARGET) |
-                           B(DEFINING_TARGET) | B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) |
-                           B(CHECKING) | B(FAILED) | B(PENDING),
+    [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) | B(DESTROYING_SOURCE) |
+                           B(UNDEFINING_SOURCE) | B(UNDEFINING_TARGET) | B(DEFINING_TARGET) |
+                           B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) | B(CHECKING) |
+                           B(FAILED) | B(PENDING),
     [VR_PHASE_RESUMING_SOURCE] = B(OBSERVING),
     [VR_PHASE_DESTROYING_SOURCE] = B(OBSERVING),
     [VR_PHASE_UNDEFINING_SOURCE] = B(OBSERVING),
@@ -169,8 +169,7 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
 static void
 apply_controller_started(VrRollout *self, const VrEvent *event)
 {
-    gint64 fence_until_us =
-        event->at_us + self->basis->policy->recovery.fence_ms * VR_MS_US;
+    gint64 fence_until_us = event->at_us + self->basis->policy->recovery.fence_ms * VR_MS_US;
 
     self->restarts++;
     for (guint i = 0; i < self->steps->len; i++) {
@@ -241,8 +240,7 @@ apply_vm_recorded(VrStepState *step, const VrEvent *event)
 static void
 apply_host_facts(VrStepState *step, const VrEvent *event)
 {
-    char **facts =
-        event->phase == VR_PHASE_FACTS_AFTER ? &step->facts_after : &step->facts_before;
+    char **facts = event->phase == VR_PHASE_FACTS_AFTER ? &step->facts_after : &step->facts_before;
 
     g_free(*facts);
     *facts = g_strdup(event->text);

@@ -72,8 +72,7 @@ restarted(VrDeciding *self)
 static gboolean
 changes_the_host(VrPhase phase)
 {
-    return phase == VR_PHASE_PREPARING || phase == VR_PHASE_APPLYING ||
-           phase == VR_PHASE_REBOOTING;
+    return phase == VR_PHASE_PREPARING || phase == VR_PHASE_APPLYING || phase == VR_PHASE_REBOOTING;
 }
 
 /* A step that stood still takes up its work again, as far as that is harmless without a person. */
@@ -87,9 +86,8 @@ take_up(VrDeciding *self, const VrStepState *step)
     if (step->phase != VR_PHASE_NEEDS_OPERATOR)
         return;
     if (step->plan->kind == VR_STEP_MIGRATE)
-        vr_deciding_enter(
-            self, step,
-            step->tries == 0 ? VR_PHASE_CHECKING : VR_PHASE_OBSERVING, NULL);
+        vr_deciding_enter(self, step, step->tries == 0 ? VR_PHASE_CHECKING : VR_PHASE_OBSERVING,
+                          NULL);
     else if (step->plan->kind == VR_STEP_GATE)
         vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
     else if (!changes_the_host(step->resume_phase))

@@ -13,8 +13,8 @@ vr_document_write(const VrPlan *plan, const VrPolicy *policy, const VrInventory 
     g_autofree char *policy_text = g_strchomp(vr_policy_format(policy));
     g_autofree char *inventory_text = g_strchomp(vr_inventory_format(inventory));
 
-    return g_strdup_printf("{\"inventory\":%s,\"plan\":%s,\"policy\":%s}", inventory_text, plan_text,
-                           policy_text);
+    return g_strdup_printf("{\"inventory\":%s,\"plan\":%s,\"policy\":%s}", inventory_text,
+                           plan_text, policy_text);
 }
 
 /* The text of one member, for the parser of its format. (transfer full) NULL: not there. */
@@ -52,8 +52,8 @@ vr_document_read(const char *text, VrPlan **out_plan, VrPolicy **out_policy,
         vr_policy_parse(policy_text, strlen(policy_text), "journal: policy", error);
     if (policy == NULL)
         return FALSE;
-    g_autoptr(VrInventory) inventory = vr_inventory_parse(inventory_text, strlen(inventory_text),
-                                                          "journal: inventory", error);
+    g_autoptr(VrInventory) inventory =
+        vr_inventory_parse(inventory_text, strlen(inventory_text), "journal: inventory", error);
     if (inventory == NULL)
         return FALSE;
     *out_plan = g_steal_pointer(&plan);

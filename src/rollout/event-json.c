@@ -134,8 +134,8 @@ vr_event_parse(const VrRecord *record, GError **error)
     }
     if (record->version > VR_EVENT_VERSION) {
         g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: format %u is newer than this program's %d: use the newer virt-roll", source,
-                    record->version, VR_EVENT_VERSION);
+                    "%s: format %u is newer than this program's %d: use the newer virt-roll",
+                    source, record->version, VR_EVENT_VERSION);
         return NULL;
     }
 

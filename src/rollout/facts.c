@@ -15,8 +15,7 @@ vr_facts_get(const char *facts, const char *name)
 
         if (length > name_length && facts[name_length] == '=' &&
             strncmp(facts, name, name_length) == 0) {
-            char *value =
-                g_strndup(facts + name_length + 1, length - name_length - 1);
+            char *value = g_strndup(facts + name_length + 1, length - name_length - 1);
             return g_strstrip(value);
         }
         facts = end != NULL ? end + 1 : NULL;

@@ -57,8 +57,8 @@ describe_end(const VrStepState *step, VrStage stage, const VrStageResult *result
         return g_strdup_printf("%s: stage %s failed with exit status %d%s%s", host, word,
                                result->exit_status, quote, last_line);
     case VR_STAGE_END_TIMED_OUT:
-        return g_strdup_printf("%s: stage %s did not end in its time and was killed%s%s", host, word,
-                               quote, last_line);
+        return g_strdup_printf("%s: stage %s did not end in its time and was killed%s%s", host,
+                               word, quote, last_line);
     case VR_STAGE_END_SIGNALLED:
         return g_strdup_printf("%s: stage %s was killed by signal %d%s%s", host, word,
                                result->exit_status, quote, last_line);
@@ -247,8 +247,7 @@ find_departure(const VrDeciding *self, const VrStepState *step, const char *vm_u
 {
     for (guint i = 0; i < self->rollout->steps->len; i++) {
         const VrStepState *other = vr_rollout_step(self->rollout, i);
-        if (other->plan->kind == VR_STEP_MIGRATE &&
-            g_strcmp0(other->plan->vm_uuid, vm_uuid) == 0 &&
+        if (other->plan->kind == VR_STEP_MIGRATE && g_strcmp0(other->plan->vm_uuid, vm_uuid) == 0 &&
             g_strcmp0(other->plan->source, step->plan->host) == 0)
             return other;
     }
@@ -271,9 +270,9 @@ sweep_stale(VrDeciding *self, const VrStepState *step)
         if (departure == NULL)
             continue;
         if (departure->phase == VR_PHASE_SETTLED)
-            vr_deciding_enter(self, departure, VR_PHASE_OBSERVING,
-                              g_strdup_printf("a definition of %s is on %s again", vm->name,
-                                              step->plan->host));
+            vr_deciding_enter(
+                self, departure, VR_PHASE_OBSERVING,
+                g_strdup_printf("a definition of %s is on %s again", vm->name, step->plan->host));
         found = found || departure->phase == VR_PHASE_SETTLED || vr_step_is_busy(departure);
     }
     if (found)
@@ -289,10 +288,11 @@ find_intruder(const VrListing *listing, const char *host)
     for (guint i = 0; i < listing->vms->len; i++) {
         const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
         if (vm->active)
-            return g_strdup_printf("%s is not empty: %s (%s) is %s there, started or moved in while "
-                                   "the host was closed. Migrate it away or shut it down; is the "
-                                   "libvirt hook installed?",
-                                   host, vm->name, vm->uuid, vr_side_to_string(vm->side));
+            return g_strdup_printf(
+                "%s is not empty: %s (%s) is %s there, started or moved in while "
+                "the host was closed. Migrate it away or shut it down; is the "
+                "libvirt hook installed?",
+                host, vm->name, vm->uuid, vr_side_to_string(vm->side));
         if (vm->autostart)
             return g_strdup_printf("%s has %s (%s), shut off but with autostart: it would start "
                                    "with the host. Undefine it, or switch its autostart off",
@@ -312,8 +312,9 @@ find_stranger(const VrDeciding *self, const VrStepState *step)
 
     if (known == NULL || seen == NULL || g_strcmp0(known, seen) == 0)
         return NULL;
-    return g_strdup_printf("%s answers with host UUID %s, it was %s: another machine under its name",
-                           step->plan->host, seen, known);
+    return g_strdup_printf(
+        "%s answers with host UUID %s, it was %s: another machine under its name", step->plan->host,
+        seen, known);
 }
 
 static void

@@ -50,14 +50,12 @@ describe(const VrStepState *step, const VrRecoveryRow *row, const VrObservation 
     const VrPlanStep *plan = step->plan;
 
     if (row->row == VR_ROW_X || observation->elsewhere_host != NULL)
-        return g_strdup_printf("%s %s: %s (source %s: %s, target %s: %s) [row %s]", plan->vm,
-                               row->meaning, observation->elsewhere_host, plan->source,
-                               vr_side_to_string(observation->source.side), plan->target,
-                               vr_side_to_string(observation->target.side),
-                               vr_row_to_string(row->row));
+        return g_strdup_printf(
+            "%s %s: %s (source %s: %s, target %s: %s) [row %s]", plan->vm, row->meaning,
+            observation->elsewhere_host, plan->source, vr_side_to_string(observation->source.side),
+            plan->target, vr_side_to_string(observation->target.side), vr_row_to_string(row->row));
     return g_strdup_printf("%s %s (source %s: %s%s%s, target %s: %s%s%s) [row %s]", plan->vm,
-                           row->meaning, plan->source,
-                           vr_side_to_string(observation->source.side),
+                           row->meaning, plan->source, vr_side_to_string(observation->source.side),
                            observation->source.detail != NULL ? ", " : "",
                            observation->source.detail != NULL ? observation->source.detail : "",
                            plan->target, vr_side_to_string(observation->target.side),
@@ -207,11 +205,10 @@ find_obstacle(VrDeciding *self, const VrStepState *step)
             used_mib += vm->memory_mib;
     }
     if (used_mib + needed_mib > usable_mib)
-        return g_strdup_printf("%s needs %" G_GINT64_FORMAT " MiB and %s has %" G_GINT64_FORMAT
-                               " MiB free of %" G_GINT64_FORMAT
-                               ": more runs there than was planned",
-                               plan->vm, needed_mib, plan->target, MAX(0, usable_mib - used_mib),
-                               usable_mib);
+        return g_strdup_printf(
+            "%s needs %" G_GINT64_FORMAT " MiB and %s has %" G_GINT64_FORMAT
+            " MiB free of %" G_GINT64_FORMAT ": more runs there than was planned",
+            plan->vm, needed_mib, plan->target, MAX(0, usable_mib - used_mib), usable_mib);
     return NULL;
 }
 
@@ -223,10 +220,10 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
         return;
     }
     if (!self->input->listing->reachable) {
-        VrEvent *event = vr_deciding_enter(
-            self, step, VR_PHASE_CHECKING,
-            g_strdup_printf("%s cannot be read: %s", step->plan->target,
-                            self->input->listing->detail));
+        VrEvent *event =
+            vr_deciding_enter(self, step, VR_PHASE_CHECKING,
+                              g_strdup_printf("%s cannot be read: %s", step->plan->target,
+                                              self->input->listing->detail));
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
         return;
     }
@@ -256,8 +253,8 @@ vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
 {
     const GError *error = self->input->error;
     gboolean is_migrate = step->call_attempt != 0 && self->input->attempt == step->call_attempt;
-    gboolean unreachable = error != NULL && (error->code == VR_ERROR_UNREACHABLE ||
-                                             error->code == VR_ERROR_TIMEOUT);
+    gboolean unreachable =
+        error != NULL && (error->code == VR_ERROR_UNREACHABLE || error->code == VR_ERROR_TIMEOUT);
 
     if (is_migrate || unreachable) {
         VrEvent *event = vr_deciding_add(self, VR_EVENT_CALL_RETURNED, step);
@@ -297,17 +294,17 @@ roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     } else if (!vr_rollout_may_begin(self->rollout)) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
     } else if (step->tries >= policy->attempts_max) {
-        vr_deciding_enter(self, step, VR_PHASE_FAILED,
-                          g_strdup_printf("%s runs on %s as before: %u migrations to %s did not "
-                                          "succeed, the last: %s",
-                                          step->plan->vm, step->plan->source, step->tries,
-                                          step->plan->target,
-                                          step->last_error != NULL ? step->last_error : "no error was reported"));
+        vr_deciding_enter(
+            self, step, VR_PHASE_FAILED,
+            g_strdup_printf("%s runs on %s as before: %u migrations to %s did not "
+                            "succeed, the last: %s",
+                            step->plan->vm, step->plan->source, step->tries, step->plan->target,
+                            step->last_error != NULL ? step->last_error : "no error was reported"));
     } else {
-        VrEvent *event = vr_deciding_enter(
-            self, step, VR_PHASE_CHECKING,
-            g_strdup_printf("%s runs on %s as before; tried again later", step->plan->vm,
-                            step->plan->source));
+        VrEvent *event =
+            vr_deciding_enter(self, step, VR_PHASE_CHECKING,
+                              g_strdup_printf("%s runs on %s as before; tried again later",
+                                              step->plan->vm, step->plan->source));
         event->not_before_us =
             self->at_us + (policy->backoff_s << MIN(step->tries - 1, 10)) * VR_S_US;
     }
@@ -319,16 +316,16 @@ settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
     const VrReading *target = &self->input->observation->target;
     gboolean paused = target->side == VR_SIDE_USER;
-    gboolean advances = step->target_cpu_time_ns != VR_UNKNOWN &&
-                        target->cpu_time_ns > step->target_cpu_time_ns;
+    gboolean advances =
+        step->target_cpu_time_ns != VR_UNKNOWN && target->cpu_time_ns > step->target_cpu_time_ns;
 
     if (step->recorded && step->autostart != target->autostart) {
         act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
     } else if (!paused && !advances) {
         wait_or_ask(self, step, row);
         VrEvent *event = g_ptr_array_index(self->events, self->events->len - 1);
-        event->cpu_time_ns = step->target_cpu_time_ns == VR_UNKNOWN ? target->cpu_time_ns
-                                                                    : VR_UNKNOWN;
+        event->cpu_time_ns =
+            step->target_cpu_time_ns == VR_UNKNOWN ? target->cpu_time_ns : VR_UNKNOWN;
     } else {
         vr_deciding_add(self, VR_EVENT_VM_MEASURED, step)->stats = target->stats;
         vr_deciding_enter(self, step, VR_PHASE_SETTLED, NULL)->row = (gint)row->row;
@@ -349,8 +346,9 @@ is_ripe(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
 {
     if (row->needs_fence && (step->call_attempt != 0 || self->at_us < step->fence_until_us))
         return FALSE;
-    if (row->needs_twice && (step->row != (gint)row->row ||
-                             self->at_us - step->row_since_us < recovery(self)->agree_ms * VR_MS_US))
+    if (row->needs_twice &&
+        (step->row != (gint)row->row ||
+         self->at_us - step->row_since_us < recovery(self)->agree_ms * VR_MS_US))
         return FALSE;
     return TRUE;
 }

@@ -57,9 +57,8 @@ static const VrRecoveryRow rows[] = {
      "runs on its source as before"},
     {VR_ROW_A2, NOWHERE_ELSE, RUNNING, ABSENT, NO, ANY, ANY, OPERATOR, FALSE, FALSE,
      "runs on its source, but as another instance: restarted, or brought back by someone else"},
-    {VR_ROW_B, NOWHERE_ELSE, RUNNING | USER, OFF_FAILED, ANY, ANY, ANY,
-     VR_DECISION_UNDEFINE_TARGET, TRUE, FALSE,
-     "runs on its source; a failed arrival left its definition on the target"},
+    {VR_ROW_B, NOWHERE_ELSE, RUNNING | USER, OFF_FAILED, ANY, ANY, ANY, VR_DECISION_UNDEFINE_TARGET,
+     TRUE, FALSE, "runs on its source; a failed arrival left its definition on the target"},
     {VR_ROW_C, NOWHERE_ELSE, RUNNING, OFF | OFF_BY_GUEST, ANY, ANY, ANY, OPERATOR, TRUE, FALSE,
      "runs on its source, but may have run on the target too and ended there"},
     {VR_ROW_D, NOWHERE_ELSE, RUNNING, RUNNING | USER | MIGRATION, ANY, ANY, ANY, OPERATOR, FALSE,
@@ -119,8 +118,7 @@ const VrRecoveryRow *
 vr_recovery_match(const VrEvidence *evidence)
 {
     /* "Failed" says something of an arrival only; on a source it is one more way to be off. */
-    VrSide source =
-        evidence->source == VR_SIDE_OFF_FAILED ? VR_SIDE_OFF : evidence->source;
+    VrSide source = evidence->source == VR_SIDE_OFF_FAILED ? VR_SIDE_OFF : evidence->source;
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (row_matches(&rows[i], evidence, source))

@@ -24,15 +24,15 @@ typedef struct {
     char *uuid;
     char *name;
     gint64 memory_mib;
-    VrSide at[8];         /* class per host index, jobs included */
+    VrSide at[8]; /* class per host index, jobs included */
     gboolean persistent[8];
     gboolean autostart[8];
     gint64 id[8];
-    guint migrations;     /* that have begun */
+    guint migrations; /* that have begun */
     guint completed;
-    guint target;         /* of the one in flight */
+    guint target; /* of the one in flight */
     guint source;
-    guint flight;         /* number of the one in flight; 0 */
+    guint flight; /* number of the one in flight; 0 */
 } FakeVm;
 
 typedef struct FakeWorld FakeWorld;
@@ -40,13 +40,13 @@ typedef struct FakeWorld FakeWorld;
 /* What the next migrations do instead of succeeding. */
 typedef enum {
     FAKE_MIGRATION_SUCCEEDS,
-    FAKE_MIGRATION_FAILS,            /* rolled back by libvirt, call returns an error */
+    FAKE_MIGRATION_FAILS,                     /* rolled back by libvirt, call returns an error */
     FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE, /* source daemon died after the target ran: row G */
-    FAKE_MIGRATION_LEAVES_PAUSED,    /* source paused without job, target absent: row E */
-    FAKE_MIGRATION_LOSES_DEFINITION, /* target transient: row N */
-    FAKE_MIGRATION_KEEPS_DEFINITION, /* source off but defined: row O */
-    FAKE_MIGRATION_KILLS,            /* nowhere any more: row V */
-    FAKE_MIGRATION_IS_SHUT_DOWN      /* the owner shuts it down on the target: row R */
+    FAKE_MIGRATION_LEAVES_PAUSED,             /* source paused without job, target absent: row E */
+    FAKE_MIGRATION_LOSES_DEFINITION,          /* target transient: row N */
+    FAKE_MIGRATION_KEEPS_DEFINITION,          /* source off but defined: row O */
+    FAKE_MIGRATION_KILLS,                     /* nowhere any more: row V */
+    FAKE_MIGRATION_IS_SHUT_DOWN               /* the owner shuts it down on the target: row R */
 } FakeMigration;
 
 struct FakeWorld {
@@ -62,8 +62,8 @@ struct FakeWorld {
     FakeMigration next_migration;
     guint next_migration_count; /* how many behave so */
     gboolean refuse_appends;
-    guint crash_at;     /* the controller dies at this port call or append; 0: never */
-    guint calls;        /* port calls and appends so far */
+    guint crash_at; /* the controller dies at this port call or append; 0: never */
+    guint calls;    /* port calls and appends so far */
     gboolean crashed;
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */
@@ -71,7 +71,7 @@ struct FakeWorld {
     guint pause_at_migrations; /* fake_world_run returns once so many are issued; 0: never */
     void (*before_list)(FakeWorld *self, guint host); /* a third party acts in between */
 
-    GPtrArray *timers;  /* (element-type FakeTimer) by time, then order */
+    GPtrArray *timers; /* (element-type FakeTimer) by time, then order */
     GQueue posts;
     GPtrArray *records; /* (element-type FakeRecord) the journal */
     GHashTable *stages; /* attempt -> its end; lookup only */

@@ -98,8 +98,8 @@ static void
 test_observe_reads_source_target_elsewhere_source(void **state)
 {
     static const VrSide source[] = {VR_SIDE_ABSENT};
-    Script script = {.source = source, .source_count = 1, .target = VR_SIDE_RUNNING,
-                     .others = VR_SIDE_ABSENT};
+    Script script = {
+        .source = source, .source_count = 1, .target = VR_SIDE_RUNNING, .others = VR_SIDE_ABSENT};
     (void)state;
 
     observe(&script);
@@ -113,8 +113,8 @@ static void
 test_observe_changed_source_starts_again(void **state)
 {
     static const VrSide source[] = {VR_SIDE_RUNNING_JOB, VR_SIDE_ABSENT};
-    Script script = {.source = source, .source_count = 2, .target = VR_SIDE_RUNNING,
-                     .others = VR_SIDE_ABSENT};
+    Script script = {
+        .source = source, .source_count = 2, .target = VR_SIDE_RUNNING, .others = VR_SIDE_ABSENT};
     (void)state;
 
     observe(&script);
@@ -129,8 +129,8 @@ test_observe_source_that_never_rests_is_torn(void **state)
 {
     static const VrSide source[] = {VR_SIDE_RUNNING, VR_SIDE_USER, VR_SIDE_RUNNING, VR_SIDE_USER,
                                     VR_SIDE_RUNNING, VR_SIDE_USER, VR_SIDE_RUNNING, VR_SIDE_USER};
-    Script script = {.source = source, .source_count = 8, .target = VR_SIDE_ABSENT,
-                     .others = VR_SIDE_ABSENT};
+    Script script = {
+        .source = source, .source_count = 8, .target = VR_SIDE_ABSENT, .others = VR_SIDE_ABSENT};
     (void)state;
 
     observe(&script);
@@ -142,10 +142,10 @@ static void
 test_observe_unreadable_or_found_elsewhere_is_said(void **state)
 {
     static const VrSide source[] = {VR_SIDE_RUNNING};
-    Script unknown = {.source = source, .source_count = 1, .target = VR_SIDE_ABSENT,
-                      .others = VR_SIDE_UNKNOWN};
-    Script found = {.source = source, .source_count = 1, .target = VR_SIDE_ABSENT,
-                    .others = VR_SIDE_OFF};
+    Script unknown = {
+        .source = source, .source_count = 1, .target = VR_SIDE_ABSENT, .others = VR_SIDE_UNKNOWN};
+    Script found = {
+        .source = source, .source_count = 1, .target = VR_SIDE_ABSENT, .others = VR_SIDE_OFF};
     (void)state;
 
     observe(&unknown);

@@ -11,8 +11,8 @@
 static VrRecord
 record_of(const VrEvent *event, const char *body)
 {
-    return (VrRecord){7,    event->at_us, "r", vr_event_kind_to_string(event->kind),
-                      VR_EVENT_VERSION, body};
+    return (VrRecord){
+        7, event->at_us, "r", vr_event_kind_to_string(event->kind), VR_EVENT_VERSION, body};
 }
 
 static void
@@ -51,8 +51,13 @@ static void
 test_event_parse_refuses_what_we_did_not_write(void **state)
 {
     static const char *const bodies[] = {
-        "", "{", "[]", "{\"phase\":\"nonsense\"}", "{\"phase\":\"settled\",\"step\":-1}",
-        "{\"phase\":\"settled\",\"what\":1}", "{\"phase\":7}",
+        "",
+        "{",
+        "[]",
+        "{\"phase\":\"nonsense\"}",
+        "{\"phase\":\"settled\",\"step\":-1}",
+        "{\"phase\":\"settled\",\"what\":1}",
+        "{\"phase\":7}",
     };
     g_autoptr(VrEvent) event = vr_event_new(VR_EVENT_STEP_PHASE, 1);
     (void)state;

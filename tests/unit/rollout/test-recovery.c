@@ -68,8 +68,8 @@ test_recovery_every_combination_has_a_row_and_every_row_is_met(void **state)
     assert_int_equal(counts[VR_ROW_V + 1], COMBINATIONS);
     for (guint row = 0; row <= VR_ROW_V; row++) {
         if (counts[row] < 2)
-            fail_msg("row %s is the first match of %u combinations",
-                     vr_row_to_string((VrRow)row), counts[row]);
+            fail_msg("row %s is the first match of %u combinations", vr_row_to_string((VrRow)row),
+                     counts[row]);
     }
 }
 
@@ -119,8 +119,7 @@ test_recovery_exactly_one_row_matches(void **state)
 static gboolean
 has_job(VrSide side)
 {
-    return side == VR_SIDE_RUNNING_JOB || side == VR_SIDE_MIGRATION_JOB ||
-           side == VR_SIDE_USER_JOB;
+    return side == VR_SIDE_RUNNING_JOB || side == VR_SIDE_MIGRATION_JOB || side == VR_SIDE_USER_JOB;
 }
 
 static gboolean
@@ -145,13 +144,11 @@ check_unknown(const VrEvidence *evidence, const VrRecoveryRow *row)
 static void
 check_actions(const VrEvidence *evidence, const VrRecoveryRow *row)
 {
-    gboolean taken_over =
-        evidence->target == VR_SIDE_RUNNING || evidence->target == VR_SIDE_USER;
+    gboolean taken_over = evidence->target == VR_SIDE_RUNNING || evidence->target == VR_SIDE_USER;
 
     if (row->decision == VR_DECISION_RESUME_SOURCE)
-        assert_true(evidence->target == VR_SIDE_ABSENT &&
-                    evidence->source == VR_SIDE_MIGRATION && !evidence->paused_before &&
-                    row->needs_fence && row->needs_twice);
+        assert_true(evidence->target == VR_SIDE_ABSENT && evidence->source == VR_SIDE_MIGRATION &&
+                    !evidence->paused_before && row->needs_fence && row->needs_twice);
     if (row->decision == VR_DECISION_DESTROY_SOURCE)
         assert_true(taken_over && evidence->target_persistent &&
                     evidence->source == VR_SIDE_MIGRATION && row->needs_fence && row->needs_twice);

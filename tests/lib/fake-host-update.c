@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake-world-private.h"
+
+typedef struct {
+    char *key;
+    VrStage stage;
+    guint host;
+    VrStageDone done;
+    gpointer data;
+} FakeStage;
+
+static gboolean
+host_is_empty(const FakeWorld *self, guint host)
+{
+    for (guint v = 0; v < self->vm_count; v++) {
+        if (fake_is_active(self->vms[v].at[host]))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+come_back(FakeWorld *self, gpointer data)
+{
+    self->hosts[GPOINTER_TO_UINT(data)].reachable = TRUE;
+}
+
+static void
+perform_stage(FakeWorld *self, VrStage stage, guint h)
+{
+    FakeHost *host = &self->hosts[h];
+
+    if (stage == VR_STAGE_CLOSE)
+        host->closed = TRUE;
+    else if (stage == VR_STAGE_OPEN)
+        host->closed = FALSE;
+    else if (stage == VR_STAGE_APPLY)
+        host->staged = TRUE, host->applied++;
+    if ((stage == VR_STAGE_APPLY || stage == VR_STAGE_REBOOT) &&
+        (!host_is_empty(self, h) || !host->closed))
+        fake_breach(self, "%s: %s on a host that is not empty and closed", host->name,
+                    vr_stage_to_string(stage));
+    if (stage == VR_STAGE_REBOOT) {
+        host->boots++, host->rebooted++;
+        host->updated = host->staged;
+        host->reachable = FALSE;
+        fake_after(self, 500 * FAKE_MS, come_back, GUINT_TO_POINTER(h));
+    }
+}
+
+static void
+answer_stage(FakeWorld *self, VrStage stage, guint h, VrStageDone done, gpointer data)
+{
+    const FakeHost *host = &self->hosts[h];
+    g_autofree char *output = g_strdup_printf("boot_id=%u\nupdate_level=%s\n", host->boots,
+                                              host->updated ? "level-2" : "level-1");
+    g_autofree char *name = g_strdup_printf("%s %s", host->name, vr_stage_to_string(stage));
+    VrStageResult result = {VR_STAGE_END_EXITED, 0, output};
+
+    if (g_strcmp0(self->fail_stage, name) == 0 || (stage == VR_STAGE_FACTS && !host->reachable))
+        result.exit_status = 1;
+    else if (stage == VR_STAGE_ASSESS && host->updated)
+        result.exit_status = VR_STAGE_NOTHING_TO_DO;
+    done(&result, data);
+}
+
+static void
+end_stage(FakeWorld *self, gpointer data)
+{
+    FakeStage *stage = data;
+
+    answer_stage(self, stage->stage, stage->host, stage->done, stage->data);
+    g_free(stage);
+}
+
+static void
+fake_run_stage(gpointer context, const VrStageRequest *request, VrStageDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    g_autofree char *key = g_strdup_printf("%s/%u/%u/%d", request->rollout, request->step,
+                                           request->attempt, request->stage);
+    guint host = fake_world_host(self, request->host);
+    VrStageResult lost = {VR_STAGE_END_NOT_RUN, 0, ""};
+
+    if (fake_dies(self)) {
+        done(&lost, data);
+        return;
+    }
+    if (!g_hash_table_contains(self->stages, key)) {
+        if (request->attach_only) {
+            done(&lost, data);
+            return;
+        }
+        g_autofree char *name =
+            g_strdup_printf("%s %s", request->host, vr_stage_to_string(request->stage));
+        g_hash_table_add(self->stages, g_steal_pointer(&key));
+        if (g_strcmp0(self->fail_stage, name) != 0)
+            perform_stage(self, request->stage, host);
+    }
+
+    FakeStage *stage = g_new0(FakeStage, 1);
+    *stage = (FakeStage){NULL, request->stage, host, done, data};
+    fake_after(self, 100 * FAKE_MS, end_stage, stage);
+}
+
+const VrHostUpdateVTable fake_host_update = {fake_run_stage};

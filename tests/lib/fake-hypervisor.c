@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake-world-private.h"
+
+typedef struct {
+    FakeVm *vm;
+    guint flight;
+    FakeMigration kind;
+    VrCallDone done;
+    gpointer data;
+    GError *error;
+} FakeMove;
+
+static gboolean
+runs(VrSide side)
+{
+    return side == VR_SIDE_RUNNING || side == VR_SIDE_RUNNING_JOB;
+}
+
+static void
+check_vm(FakeWorld *self, const FakeVm *vm)
+{
+    guint running = 0;
+
+    for (guint h = 0; h < self->host_count; h++)
+        running += runs(vm->at[h]);
+    if (running > 1)
+        fake_breach(self, "%s runs on %u hosts", vm->name, running);
+}
+
+static void
+set_side(FakeWorld *self, FakeVm *vm, guint host, VrSide side)
+{
+    vm->at[host] = side;
+    if (side == VR_SIDE_ABSENT)
+        vm->persistent[host] = vm->autostart[host] = FALSE;
+    check_vm(self, vm);
+}
+
+static void
+fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
+          gboolean with_definition, VrReadDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    guint h = fake_world_host(self, host);
+    const FakeVm *vm = fake_world_vm(self, vm_uuid);
+    VrReading reading = {.side = vm->at[h], .libvirt_id = -1, .cpu_time_ns = -1};
+    (void)role;
+
+    if (fake_dies(self) || !self->hosts[h].reachable) {
+        reading.side = VR_SIDE_UNKNOWN;
+        reading.detail = g_strdup("no answer");
+    } else {
+        reading.persistent = vm->persistent[h];
+        reading.autostart = vm->autostart[h];
+        reading.memory_mib = vm->memory_mib;
+        reading.generation = 1;
+        reading.stats = (VrMigrationStats){900, 60, 76};
+        if (fake_is_active(reading.side)) {
+            reading.libvirt_id = vm->id[h];
+            reading.cpu_time_ns = self->now_us * 100;
+        }
+        if (with_definition)
+            reading.definition = g_strdup("<domain/>");
+    }
+    done(&reading, data);
+    vr_reading_clear(&reading);
+}
+
+static void
+fake_list(gpointer context, const char *host, VrListDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    guint h = fake_world_host(self, host);
+    g_autoptr(VrListing) listing = vr_listing_new();
+
+    if (self->before_list != NULL)
+        self->before_list(self, h);
+    listing->reachable = !fake_dies(self) && self->hosts[h].reachable;
+    listing->host_uuid = g_strdup(self->hosts[h].uuid);
+    for (guint v = 0; v < self->vm_count && listing->reachable; v++) {
+        const FakeVm *vm = &self->vms[v];
+        if (vm->at[h] == VR_SIDE_ABSENT)
+            continue;
+        VrListedVm *listed = vr_listing_add(listing, vm->uuid, vm->name);
+        listed->side = vm->at[h];
+        listed->active = fake_is_active(vm->at[h]);
+        listed->persistent = vm->persistent[h];
+        listed->autostart = vm->autostart[h];
+        listed->memory_mib = vm->memory_mib;
+    }
+    done(listing, data);
+}
+
+static void
+move_free(FakeMove *move)
+{
+    g_clear_error(&move->error);
+    g_free(move);
+}
+
+static void
+end_move(FakeWorld *self, gpointer data)
+{
+    FakeMove *move = data;
+    (void)self;
+
+    move->vm->flight = 0;
+    move->done(move->error, move->data);
+    move_free(move);
+}
+
+/* The target runs; what becomes of the source depends on how this one goes. */
+static void
+finish_move(FakeWorld *self, FakeMove *move)
+{
+    FakeVm *vm = move->vm;
+    guint source = vm->source;
+    guint target = vm->target;
+
+    vm->completed++;
+    vm->id[target] = 1000 + (gint64)++self->flights;
+    vm->persistent[target] = move->kind != FAKE_MIGRATION_LOSES_DEFINITION;
+    set_side(self, vm, source, VR_SIDE_MIGRATION);
+    set_side(self, vm, target,
+             move->kind == FAKE_MIGRATION_IS_SHUT_DOWN ? VR_SIDE_OFF_BY_GUEST : VR_SIDE_RUNNING);
+    if (move->kind == FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE)
+        move->error = g_error_new(VR_ERROR, VR_ERROR_UNREACHABLE, "end of file from %u", source);
+    else if (move->kind == FAKE_MIGRATION_KEEPS_DEFINITION)
+        set_side(self, vm, source, VR_SIDE_OFF);
+    else
+        set_side(self, vm, source, VR_SIDE_ABSENT);
+}
+
+static void
+switch_over(FakeWorld *self, gpointer data)
+{
+    FakeMove *move = data;
+    FakeVm *vm = move->vm;
+
+    if (vm->flight != move->flight) { /* aborted */
+        move_free(move);
+        return;
+    }
+    if (move->kind == FAKE_MIGRATION_FAILS) {
+        set_side(self, vm, vm->target, VR_SIDE_ABSENT);
+        set_side(self, vm, vm->source, VR_SIDE_RUNNING);
+        move->error = g_error_new(VR_ERROR, VR_ERROR_FAILED, "target said no");
+    } else if (move->kind == FAKE_MIGRATION_LEAVES_PAUSED) {
+        set_side(self, vm, vm->target, VR_SIDE_ABSENT);
+        set_side(self, vm, vm->source, VR_SIDE_MIGRATION);
+        move->error = g_error_new(VR_ERROR, VR_ERROR_UNREACHABLE, "connection lost");
+    } else if (move->kind == FAKE_MIGRATION_KILLS) {
+        set_side(self, vm, vm->target, VR_SIDE_ABSENT);
+        set_side(self, vm, vm->source, VR_SIDE_OFF);
+        move->error = g_error_new(VR_ERROR, VR_ERROR_FAILED, "qemu died");
+    } else {
+        finish_move(self, move);
+    }
+    fake_after(self, 20 * FAKE_MS, end_move, move);
+}
+
+static void
+begin_move(FakeWorld *self, FakeVm *vm, guint source, guint target, VrCallDone done, gpointer data)
+{
+    FakeMove *move = g_new0(FakeMove, 1);
+
+    *move = (FakeMove){.vm = vm, .done = done, .data = data};
+    if (self->next_migration_count > 0) {
+        self->next_migration_count--;
+        move->kind = self->next_migration;
+    }
+    self->migrations_issued++;
+    vm->migrations++;
+    vm->source = source;
+    vm->target = target;
+    vm->flight = move->flight = ++self->flights;
+    set_side(self, vm, source, VR_SIDE_RUNNING_JOB);
+    set_side(self, vm, target, VR_SIDE_MIGRATION_JOB);
+    fake_after(self, 900 * FAKE_MS, switch_over, move);
+}
+
+static gboolean
+may_migrate(FakeWorld *self, const FakeVm *vm, guint source, guint target)
+{
+    if (vm->flight != 0)
+        fake_breach(self, "%s: second migration while one is in flight", vm->name);
+    return vm->at[source] == VR_SIDE_RUNNING && vm->at[target] == VR_SIDE_ABSENT &&
+           !self->hosts[target].closed;
+}
+
+static void
+nobody_waits(const GError *error, gpointer data)
+{
+    (void)error;
+    (void)data;
+}
+
+typedef struct {
+    FakeVm *vm;
+    guint source;
+    guint target;
+} LateCall;
+
+/* A call that sat in the daemon's queue when its caller died. */
+static void
+begin_late(FakeWorld *self, gpointer data)
+{
+    LateCall *late = data;
+
+    if (may_migrate(self, late->vm, late->source, late->target))
+        begin_move(self, late->vm, late->source, late->target, nobody_waits, NULL);
+    g_free(late);
+}
+
+static void
+fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen progress,
+             VrCallDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    FakeVm *vm = fake_world_vm(self, request->vm_uuid);
+    guint source = fake_world_host(self, request->source);
+    guint target = fake_world_host(self, request->target);
+    gboolean was_alive = !self->crashed;
+    (void)progress;
+
+    if (fake_dies(self)) {
+        if (was_alive && self->late_calls) {
+            LateCall *late = g_new(LateCall, 1);
+            *late = (LateCall){vm, source, target};
+            fake_after(self, 3000 * FAKE_MS, begin_late, late);
+        }
+        done(NULL, data);
+    } else if (may_migrate(self, vm, source, target)) {
+        begin_move(self, vm, source, target, done, data);
+    } else {
+        g_autoptr(GError) refused = g_error_new(VR_ERROR, VR_ERROR_REFUSED, "cannot migrate");
+        done(refused, data);
+    }
+}
+
+static void
+perform(FakeWorld *self, FakeVm *vm, guint host, const VrActionRequest *request)
+{
+    switch (request->action) {
+    case VR_ACTION_RESUME_SOURCE:
+        if (vm->completed > 0 && vm->at[vm->target] != VR_SIDE_ABSENT)
+            fake_breach(self, "%s: old copy resumed", vm->name);
+        set_side(self, vm, host, VR_SIDE_RUNNING);
+        return;
+    case VR_ACTION_DESTROY_SOURCE:
+        if (runs(vm->at[host]))
+            fake_breach(self, "%s: running guest destroyed", vm->name);
+        set_side(self, vm, host, VR_SIDE_OFF);
+        return;
+    case VR_ACTION_UNDEFINE_SOURCE:
+    case VR_ACTION_UNDEFINE_TARGET:
+        if (fake_is_active(vm->at[host]))
+            fake_breach(self, "%s: active guest undefined", vm->name);
+        set_side(self, vm, host, VR_SIDE_ABSENT);
+        return;
+    case VR_ACTION_DEFINE_TARGET:
+        vm->persistent[host] = TRUE;
+        return;
+    case VR_ACTION_SET_AUTOSTART:
+        vm->autostart[host] = TRUE;
+        return;
+    case VR_ACTION_ABORT:
+        set_side(self, vm, vm->target, VR_SIDE_ABSENT);
+        set_side(self, vm, vm->source, VR_SIDE_RUNNING);
+        vm->flight = 0;
+        return;
+    }
+}
+
+static void
+fake_act(gpointer context, const VrActionRequest *request, VrCallDone done, gpointer data)
+{
+    FakeWorld *self = context;
+    FakeVm *vm = fake_world_vm(self, request->vm_uuid);
+    guint host = fake_world_host(self, request->host);
+    g_autoptr(GError) refused = NULL;
+
+    if (!fake_dies(self)) {
+        if (vm->at[host] != request->expected)
+            refused = g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "it is %s now",
+                                  vr_side_to_string(vm->at[host]));
+        else
+            perform(self, vm, host, request);
+    }
+    done(refused, data);
+}
+
+static void
+fake_watch(gpointer context, VrHintSeen seen, gpointer data)
+{
+    FakeWorld *self = context;
+
+    self->hint = seen;
+    self->hint_data = data;
+}
+
+const VrHypervisorVTable fake_hypervisor = {fake_read, fake_list, fake_migrate, fake_act,
+                                            fake_watch};
