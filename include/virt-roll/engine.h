@@ -50,7 +50,7 @@ gboolean vr_engine_replay(VrEngine *self, GError **error) G_GNUC_WARN_UNUSED_RES
 
 /*
  * The latest rollout in a journal, for the engine and for readers beside it. (transfer full) never
- * NULL on success; basis NULL if the journal holds none. out_sequence: of the last record, 0 if none.
+ * NULL on success; basis NULL if the journal holds none. out_sequence: of the last record; 0.
  */
 VrRollout *vr_replay(const VrJournal *journal, guint64 *out_sequence,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -4,7 +4,7 @@
  * and a simulated one, held to one contract suite (tests/contract).
  *
  * Every call only starts something and cannot fail at the call: success and failure both come back
- * through `done`, exactly once, from any thread, possibly before the call returns. What is passed to
+ * through `done`, exactly once, from any thread, even before the call returns. What is passed to
  * a call or to `done` is borrowed and valid only during it.
  */
 #pragma once
@@ -90,7 +90,7 @@ typedef void (*VrCallDone)(const GError *error, gpointer data);
 typedef void (*VrReadDone)(const VrReading *reading, gpointer data);
 typedef void (*VrListDone)(const VrListing *listing, gpointer data);
 typedef void (*VrProgressSeen)(const VrMigrationProgress *progress, gpointer data);
-/* A hint that something happened to a domain; truth is read. `uuid` NULL: the connection changed. */
+/* Something may have happened to a domain; truth is read. `uuid` NULL: to the connection. */
 typedef void (*VrHintSeen)(const char *host, const char *uuid, const char *what, gpointer data);
 
 typedef struct {

@@ -76,7 +76,7 @@ typedef struct {
 
 void vr_observation_clear(VrObservation *self);
 
-/* Rows of the table, in order: the first match decides. Letters are ids in docs, log and journal. */
+/* Rows of the table, in order: the first match decides. Letters are ids in docs and journal. */
 #define VR_ROWS(X)                                                                                 \
     X(VR_ROW_Y, "Y")                                                                               \
     X(VR_ROW_Z, "Z")                                                                               \

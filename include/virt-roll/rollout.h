@@ -7,8 +7,8 @@
  *     VrCommand  what should be running now                    computed by derive, never stored
  *
  * The engine takes an input, decides, applies and appends the events, and once they are durable
- * derives the commands and starts those that do not run yet. Nothing here has a clock, does I/O or keeps a secret: the same
- * inputs give the same events, and replaying the events gives the same state.
+ * derives the commands and starts those that do not run yet. Nothing here has a clock, does I/O or
+ * keeps a secret: the same inputs give the same events, and replaying them gives the same state.
  */
 #pragma once
 

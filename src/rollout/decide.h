@@ -18,7 +18,7 @@ typedef struct {
 /* Appends an event of this moment for a step; the caller fills in the rest. Borrowed. */
 VrEvent *vr_deciding_add(VrDeciding *self, VrEventKind kind, const VrStepState *step);
 
-/* Appends a change of a step's phase. `reason` (nullable) is taken. At most one per step and call. */
+/* Appends a change of a step's phase, at most one per step; `reason` (nullable) is taken. */
 VrEvent *vr_deciding_enter(VrDeciding *self, const VrStepState *step, VrPhase phase, char *reason);
 
 /* A migration step was observed, or one of its calls came back. */

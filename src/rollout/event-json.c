@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Events as journal bodies. Only what differs from vr_event_new is written, so a body is as short as
- * its event; the table below is the whole format (docs/internals/journal.md lists it).
+ * Events as journal bodies. Only what differs from vr_event_new is written, so a body is as short
+ * as its event; the tables below are the whole format.
  */
 #include <string.h>
 

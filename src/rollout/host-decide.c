@@ -256,7 +256,7 @@ find_departure(const VrDeciding *self, const VrStepState *step, const char *vm_u
 
 /*
  * A definition of a VM that has settled elsewhere is still, or again, on its source: back to the
- * recovery table with it, and the host is listed once more when that is done. TRUE if there was one.
+ * recovery table with it, and the host is listed once more when that is done. TRUE if one is there.
  */
 static gboolean
 sweep_stale(VrDeciding *self, const VrStepState *step)

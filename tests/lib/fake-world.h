@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A small world in memory and virtual time behind every port, for tests of the engine: hosts that
- * update and reboot, VMs that migrate with libvirt's phases, a journal. It keeps the truth by itself
+ * update and reboot, VMs that migrate with libvirt's phases, a journal. It keeps the truth itself
  * and notes every breach of what must never happen. One thread; nothing in it is random.
  */
 #pragma once
@@ -80,7 +80,7 @@ struct FakeWorld {
     gpointer hint_data;
 };
 
-/* h1…hN; `vms_per_host` VMs of 1024 MiB with autostart on each host but the last, which is empty. */
+/* h1…hN; `vms_per_host` VMs of 1024 MiB with autostart on each but the last, which is empty. */
 FakeWorld *fake_world_new(guint host_count, guint vms_per_host);
 /* The same with VMs on the last host too: no host is empty. */
 FakeWorld *fake_world_new_full(guint host_count, guint vms_per_host);

@@ -211,7 +211,7 @@ test_rollout_refused_append_issues_nothing(void **state)
     fake_world_free(world);
 }
 
-/* The controller dies at one call; the world must come to the same good end. FALSE: no such call. */
+/* The controller dies at one call; the world must end as well. FALSE: there is no such call. */
 static gboolean
 kill_once(guint crash_at, FakeMigration kind, guint hosts)
 {
