@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The hypervisor port against real libvirt and QEMU, in a lab of at least 3 hosts and 3 VMs, fresh
+ * from `lab up`. The tests build on each other: VM A begins on the first host, the last is empty.
+ */
+#include "hypervisor-lab.h"
+
+#include <gio/gio.h>
+
+#include "adapters/libvirt/hypervisor.h"
+
+#define NO_SUCH_VM "11111111-2222-4333-8444-555555555555"
+#define OFF_VM "6d0e5b1c-6f0c-4f7f-9c1f-3d4d0f3a5a10"
+#define BANDWIDTH 40
+
+typedef struct {
+    Lab *lab;
+    VrLibvirt *libvirt;
+    VrHypervisor port;
+    const char *full;  /* host with VMs */
+    const char *other; /* another one with VMs, whose daemon is stopped */
+    const char *empty;
+    char *vm; /* A */
+    char *vm_name;
+    gint64 vm_memory_mib;
+    gint disconnected_count; /* atomic */
+} World;
+
+static World world;
+
+static VrActionRequest
+action(VrAction what, const char *host, VrRow row, VrSide expected)
+{
+    return (VrActionRequest){
+        .action = what, .host = host, .vm_uuid = world.vm, .row = row, .expected = expected};
+}
+
+static void
+assert_act(const VrActionRequest *request)
+{
+    g_autoptr(GError) error = wait_act(world.port, request);
+    if (error != NULL)
+        fail_msg("%s", error->message);
+}
+
+static void
+assert_act_fails(const VrActionRequest *request, VrErrorCode code)
+{
+    g_autoptr(GError) error = wait_act(world.port, request);
+    if (!g_error_matches(error, VR_ERROR, (gint)code))
+        fail_msg("%s", error == NULL ? "it was done" : error->message);
+    print_message("           %s\n", error->message);
+}
+
+static void
+assert_side(const char *host, VrRole role, VrSide side)
+{
+    assert_string_equal(vr_side_to_string(wait_side(world.port, host, world.vm, role)),
+                        vr_side_to_string(side));
+}
+
+static void
+hint_seen(const char *host, const char *uuid, const char *what, gpointer data)
+{
+    (void)host;
+    (void)data;
+    if (uuid == NULL && g_str_has_prefix(what, "disconnected"))
+        g_atomic_int_inc(&world.disconnected_count);
+}
+
+static const VrListedVm *
+find_listed(const VrListing *listing, const char *uuid)
+{
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (strcmp(vm->uuid, uuid) == 0)
+            return vm;
+    }
+    return NULL;
+}
+
+static void
+test_list_tells_host_and_vms(void **state)
+{
+    (void)state;
+    g_autoptr(VrListing) full = wait_list(world.port, world.full);
+    assert_true(full->reachable);
+    assert_non_null(full->host_uuid);
+    assert_true(full->vms->len >= 1);
+    const VrListedVm *vm = find_listed(full, world.vm);
+    assert_int_equal(vm->side, VR_SIDE_RUNNING);
+    assert_true(vm->active && vm->persistent && vm->autostart && vm->memory_mib > 0);
+
+    g_autoptr(VrListing) empty = wait_list(world.port, world.empty);
+    assert_true(empty->reachable);
+    assert_int_equal(empty->vms->len, 0);
+    assert_string_not_equal(empty->host_uuid, full->host_uuid);
+}
+
+static void
+test_read_of_running_guest_tells_all(void **state)
+{
+    (void)state;
+    g_autoptr(VrReading) reading =
+        wait_read(world.port, world.full, world.vm, VR_ROLE_SOURCE, TRUE);
+    assert_int_equal(reading->side, VR_SIDE_RUNNING);
+    assert_true(reading->generation > 0 && reading->libvirt_id > 0 && reading->cpu_time_ns > 0);
+    assert_true(reading->persistent && reading->autostart);
+    assert_int_equal(reading->memory_mib, world.vm_memory_mib);
+    assert_true(g_str_has_prefix(reading->detail, "running ("));
+    assert_non_null(strstr(reading->definition, world.vm));
+}
+
+static void
+test_read_of_unknown_uuid_is_absent_and_of_unknown_host_unknown(void **state)
+{
+    (void)state;
+    g_autoptr(VrReading) absent =
+        wait_read(world.port, world.full, NO_SUCH_VM, VR_ROLE_SOURCE, TRUE);
+    assert_int_equal(absent->side, VR_SIDE_ABSENT);
+    assert_true(absent->generation > 0);
+    assert_null(absent->definition);
+    g_autoptr(VrReading) unknown = wait_read(world.port, "nohost", world.vm, VR_ROLE_SOURCE, TRUE);
+    assert_int_equal(unknown->side, VR_SIDE_UNKNOWN);
+    assert_non_null(strstr(unknown->detail, "nohost"));
+    g_autoptr(VrReading) broken = wait_read(world.port, world.full, "x", VR_ROLE_SOURCE, TRUE);
+    assert_int_equal(broken->side, VR_SIDE_UNKNOWN);
+}
+
+static void
+test_read_of_defined_guest_is_off(void **state)
+{
+    (void)state;
+    g_autofree char *file = g_build_filename(world.lab->state, "off-vm.xml", NULL);
+    assert_true(g_file_set_contents(file,
+                                    "<domain type='qemu'><name>off</name><uuid>" OFF_VM
+                                    "</uuid><memory>65536</memory>"
+                                    "<os><type arch='x86_64'>hvm</type></os></domain>",
+                                    -1, NULL));
+    lab_run(world.lab, "exec %s virsh define %s", world.full, file);
+    g_autoptr(VrReading) reading = wait_read(world.port, world.full, OFF_VM, VR_ROLE_SOURCE, FALSE);
+    lab_run(world.lab, "exec %s virsh undefine off", world.full);
+    assert_int_equal(reading->side, VR_SIDE_OFF);
+    assert_int_equal(reading->libvirt_id, -1);
+    assert_true(reading->persistent);
+    assert_int_equal(wait_side(world.port, world.full, OFF_VM, VR_ROLE_SOURCE), VR_SIDE_ABSENT);
+}
+
+static void
+test_scan_gives_an_inventory_that_seals(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VrInventory) inventory = vr_libvirt_scan(world.libvirt, &error);
+    assert_null(error);
+    assert_true(vr_inventory_seal(inventory, &error));
+    assert_int_equal(inventory->hosts->len, world.lab->fleet->hosts->len);
+    const VrHost *host =
+        vr_inventory_host(inventory, (guint)vr_inventory_find_host(inventory, world.full));
+    assert_true(host->memory_mib > 0 && host->vcpus > 0);
+    assert_non_null(host->uuid);
+    assert_true(host->hypervisor_version != NULL && host->libvirt_version != NULL);
+    const VrVm *vm = vr_inventory_vm(inventory, (guint)vr_inventory_find_vm(inventory, world.vm));
+    assert_string_equal(vm->host, world.full);
+    assert_int_equal(vm->state, VR_VM_RUNNING);
+    assert_true(vm->movable && vm->persistent);
+    assert_int_equal(vm->memory_mib, world.vm_memory_mib);
+    assert_true(vm->resident_mib > 0 && vm->resident_mib <= vm->memory_mib);
+}
+
+static void
+migrate(const char *source, const char *target, gint64 bandwidth, Call *call)
+{
+    const VrMigrationRequest request = {
+        .vm_uuid = world.vm, .source = source, .target = target, .bandwidth_mib_per_s = bandwidth};
+    call_migrate(world.port, &request, call);
+}
+
+static void
+migrate_and_wait(const char *source, const char *target)
+{
+    Call call;
+    migrate(source, target, BANDWIDTH, &call);
+    call_wait(&call, 60);
+    if (call.error != NULL)
+        fail_msg("%s", call.error->message);
+    assert_side(source, VR_ROLE_SOURCE, VR_SIDE_ABSENT);
+}
+
+static void
+test_migration_settles_and_loses_autostart_which_is_set_again(void **state)
+{
+    (void)state;
+    Call call;
+    migrate(world.full, world.empty, 20, &call);
+    call_wait(&call, 60);
+    assert_null(call.error);
+    assert_true(g_atomic_int_get(&call.progress_count) >= 2);
+    assert_true(call.progress.elapsed_ms > 0 && call.progress.data_processed_mib > 0);
+
+    assert_side(world.full, VR_ROLE_SOURCE, VR_SIDE_ABSENT);
+    g_autoptr(VrReading) reading =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    assert_int_equal(reading->side, VR_SIDE_RUNNING);
+    assert_string_equal(reading->detail, "running (migrated)");
+    assert_true(reading->persistent && !reading->autostart);
+    assert_true(reading->stats.total_ms > 0 && reading->stats.data_mib > 0);
+    assert_true(reading->stats.downtime_ms >= 0);
+    g_autoptr(VrReading) again =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    assert_int_equal(again->stats.total_ms, reading->stats.total_ms);
+
+    const VrActionRequest request =
+        action(VR_ACTION_SET_AUTOSTART, world.empty, VR_ROW_P, VR_SIDE_RUNNING);
+    assert_act(&request);
+    g_autoptr(VrListing) listing = wait_list(world.port, world.empty);
+    assert_true(find_listed(listing, world.vm)->autostart);
+}
+
+static void
+test_act_with_wrong_row_or_class_is_refused_and_changes_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        VrAction action;
+        VrRow row;
+        VrSide expected;
+        VrErrorCode code;
+    } tries[] = {
+        {VR_ACTION_DESTROY_SOURCE, VR_ROW_G, VR_SIDE_MIGRATION, VR_ERROR_CONFLICT},
+        {VR_ACTION_DESTROY_SOURCE, VR_ROW_G, VR_SIDE_RUNNING, VR_ERROR_REFUSED},
+        {VR_ACTION_DESTROY_SOURCE, VR_ROW_D, VR_SIDE_MIGRATION, VR_ERROR_REFUSED},
+        {VR_ACTION_RESUME_SOURCE, VR_ROW_E, VR_SIDE_MIGRATION, VR_ERROR_CONFLICT},
+        {VR_ACTION_UNDEFINE_SOURCE, VR_ROW_O, VR_SIDE_OFF, VR_ERROR_CONFLICT},
+        {VR_ACTION_UNDEFINE_TARGET, VR_ROW_B, VR_SIDE_OFF_FAILED, VR_ERROR_CONFLICT},
+        {VR_ACTION_ABORT, VR_ROW_J, VR_SIDE_RUNNING_JOB, VR_ERROR_CONFLICT},
+        {VR_ACTION_DEFINE_TARGET, VR_ROW_H, VR_SIDE_RUNNING, VR_ERROR_REFUSED},
+    };
+    g_autoptr(VrReading) before =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    for (guint i = 0; i < G_N_ELEMENTS(tries); i++) {
+        const VrActionRequest request =
+            action(tries[i].action, world.empty, tries[i].row, tries[i].expected);
+        assert_act_fails(&request, tries[i].code);
+    }
+    VrActionRequest define =
+        action(VR_ACTION_DEFINE_TARGET, world.empty, VR_ROW_H, VR_SIDE_RUNNING);
+    define.definition = "<domain><uuid>" OFF_VM "</uuid></domain>";
+    assert_act_fails(&define, VR_ERROR_REFUSED);
+
+    g_autoptr(VrReading) after =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    assert_int_equal(after->side, before->side);
+    assert_int_equal(after->libvirt_id, before->libvirt_id);
+    assert_true(after->persistent && after->autostart);
+}
+
+static void
+test_abort_of_a_migration_leaves_the_guest_where_it_was(void **state)
+{
+    (void)state;
+    Call call;
+    migrate(world.empty, world.full, 1, &call);
+    wait_until_side(world.port, world.empty, world.vm, VR_ROLE_SOURCE, VR_SIDE_RUNNING_JOB, 20);
+    wait_until_side(world.port, world.full, world.vm, VR_ROLE_TARGET, VR_SIDE_MIGRATION_JOB, 20);
+    wait_ms(1500);
+    assert_true(g_atomic_int_get(&call.progress_count) >= 1);
+
+    g_autoptr(VrListing) listing = wait_list(world.port, world.full);
+    assert_true(find_listed(listing, world.vm)->active);
+
+    VrActionRequest request = action(VR_ACTION_ABORT, world.empty, VR_ROW_K, VR_SIDE_RUNNING_JOB);
+    assert_act_fails(&request, VR_ERROR_REFUSED);
+    request.row = VR_ROW_J;
+    assert_act(&request);
+    call_wait(&call, 20);
+    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_CANCELLED));
+    print_message("           %s\n", call.error->message);
+    call_clear(&call);
+    assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_RUNNING);
+    assert_side(world.full, VR_ROLE_TARGET, VR_SIDE_ABSENT);
+}
+
+static void
+test_guest_paused_by_its_user_stays_paused(void **state)
+{
+    (void)state;
+    lab_run(world.lab, "exec %s virsh suspend %s", world.empty, world.vm_name);
+    assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_USER);
+    migrate_and_wait(world.empty, world.full);
+    assert_side(world.full, VR_ROLE_TARGET, VR_SIDE_USER);
+    lab_run(world.lab, "exec %s virsh resume %s", world.full, world.vm_name);
+}
+
+/* Rows H and O, made by migrations of somebody else that leave and take too little. */
+static void
+test_definitions_are_put_where_the_guest_is(void **state)
+{
+    (void)state;
+    g_autoptr(VrReading) before = wait_read(world.port, world.full, world.vm, VR_ROLE_SOURCE, TRUE);
+    const VrFleetHost *target =
+        vr_fleet_host(world.lab->fleet, (guint)vr_fleet_find_host(world.lab->fleet, world.empty));
+    lab_run(world.lab, "exec %s virsh autostart %s", world.full, world.vm_name);
+    lab_run(world.lab, "exec %s virsh migrate --live --p2p %s %s --migrateuri %s", world.full,
+            world.vm_name, target->peer_uri, target->migrate_uri);
+    g_autoptr(VrReading) moved =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    assert_int_equal(moved->side, VR_SIDE_RUNNING);
+    assert_false(moved->persistent);
+
+    VrActionRequest define =
+        action(VR_ACTION_DEFINE_TARGET, world.empty, VR_ROW_H, VR_SIDE_RUNNING);
+    define.definition = before->definition;
+    assert_act(&define);
+    assert_act_fails(&define, VR_ERROR_CONFLICT);
+    g_autoptr(VrReading) defined =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_TARGET, FALSE);
+    assert_true(defined->side == VR_SIDE_RUNNING && defined->persistent);
+    assert_int_equal(defined->libvirt_id, moved->libvirt_id);
+
+    g_autoptr(VrReading) stale = wait_read(world.port, world.full, world.vm, VR_ROLE_SOURCE, FALSE);
+    assert_true(stale->side == VR_SIDE_OFF && stale->autostart);
+    const VrActionRequest undefine =
+        action(VR_ACTION_UNDEFINE_SOURCE, world.full, VR_ROW_O, VR_SIDE_OFF);
+    assert_act(&undefine);
+    assert_side(world.full, VR_ROLE_SOURCE, VR_SIDE_ABSENT);
+}
+
+static void
+test_migration_that_cannot_begin_says_so(void **state)
+{
+    (void)state;
+    Call call;
+    migrate(world.full, world.empty, BANDWIDTH, &call); /* is on `empty` already */
+    call_wait(&call, 20);
+    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_FAILED));
+    assert_non_null(strstr(call.error->message, "was not begun"));
+    call_clear(&call);
+}
+
+static void
+test_stopped_daemon_is_unknown_and_comes_back_as_another_generation(void **state)
+{
+    (void)state;
+    g_autoptr(VrReading) before =
+        wait_read(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER, FALSE);
+    assert_int_equal(before->side, VR_SIDE_ABSENT);
+    g_atomic_int_set(&world.disconnected_count, 0);
+    lab_run(world.lab, "stop %s", world.other);
+    g_autoptr(VrReading) during =
+        wait_read(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER, FALSE);
+    assert_int_equal(during->side, VR_SIDE_UNKNOWN);
+    print_message("           %s\n", during->detail);
+    wait_ms(200);
+    assert_int_equal(g_atomic_int_get(&world.disconnected_count), 1);
+    lab_run(world.lab, "start %s", world.other);
+    wait_until_side(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER, VR_SIDE_ABSENT, 20);
+    g_autoptr(VrReading) after =
+        wait_read(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER, FALSE);
+    assert_true(after->generation > before->generation);
+}
+
+static void
+test_hanging_daemon_is_unknown_within_the_keepalive(void **state)
+{
+    (void)state;
+    const VrFleet *fleet = world.lab->fleet;
+    gint64 limit_s = fleet->keepalive_interval_s * (fleet->keepalive_count + 1) + 2;
+    lab_run(world.lab, "exec %s sh -c 'kill -STOP $(cat /run/libvirtd.pid)'", world.other);
+    gint64 begin_us = g_get_monotonic_time();
+    VrSide side = wait_side(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER);
+    gint64 took_us = g_get_monotonic_time() - begin_us;
+    VrSide elsewhere = wait_side(world.port, world.full, NO_SUCH_VM, VR_ROLE_OTHER);
+    lab_run(world.lab, "exec %s sh -c 'kill -CONT $(cat /run/libvirtd.pid)'", world.other);
+    print_message("           unknown after %" G_GINT64_FORMAT " ms\n", took_us / 1000);
+    assert_int_equal(side, VR_SIDE_UNKNOWN);
+    assert_int_equal(elsewhere, VR_SIDE_ABSENT);
+    assert_true(took_us < limit_s * G_TIME_SPAN_SECOND);
+    wait_until_side(world.port, world.other, NO_SUCH_VM, VR_ROLE_OTHER, VR_SIDE_ABSENT, 20);
+}
+
+/* A port that accepts and never answers: where connecting itself blocks for ever. */
+static void
+test_connecting_to_a_silent_address_ends_with_the_deadline(void **state)
+{
+    (void)state;
+    g_autoptr(GSocketListener) listener = g_socket_listener_new();
+    guint16 port = g_socket_listener_add_any_inet_port(listener, NULL, NULL);
+    g_autofree char *uri = g_strdup_printf("qemu+tcp://127.0.0.1:%u/system", port);
+    g_autofree char *name = g_strdup("silent");
+    VrFleetHost host = {.name = name, .uri = uri, .peer_uri = uri};
+    g_autofree char **no_aliases = g_new0(char *, 1);
+    host.aliases = no_aliases;
+    VrFleet fleet = {
+        .path = name, .hosts = g_ptr_array_new(), .keepalive_interval_s = 1, .keepalive_count = 3};
+    g_ptr_array_add(fleet.hosts, &host);
+
+    g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(&fleet);
+    gint64 begin_us = g_get_monotonic_time();
+    g_autoptr(VrReading) reading =
+        wait_read(vr_libvirt_port(libvirt), "silent", NO_SUCH_VM, VR_ROLE_OTHER, FALSE);
+    gint64 took_us = g_get_monotonic_time() - begin_us;
+    print_message("           %s\n", reading->detail);
+    assert_int_equal(reading->side, VR_SIDE_UNKNOWN);
+    assert_true(took_us > 9 * G_TIME_SPAN_SECOND && took_us < 11 * G_TIME_SPAN_SECOND);
+    g_clear_pointer(&libvirt, vr_libvirt_free);
+    g_ptr_array_unref(fleet.hosts);
+}
+
+static void
+test_free_ends_what_is_under_way_exactly_once(void **state)
+{
+    (void)state;
+    Call call;
+    migrate(world.empty, world.full, 1, &call);
+    wait_until_side(world.port, world.empty, world.vm, VR_ROLE_SOURCE, VR_SIDE_RUNNING_JOB, 20);
+    gint64 begin_us = g_get_monotonic_time();
+    g_clear_pointer(&world.libvirt, vr_libvirt_free);
+    assert_true(g_get_monotonic_time() - begin_us < 5 * G_TIME_SPAN_SECOND);
+    assert_true(call_has_ended(&call));
+    assert_int_equal(call.done_count, 1);
+    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_UNREACHABLE));
+    call_clear(&call);
+
+    /* What the next process finds: the migration goes on, and can be aborted. */
+    world.libvirt = vr_libvirt_new(world.lab->fleet);
+    world.port = vr_libvirt_port(world.libvirt);
+    assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_RUNNING_JOB);
+    const VrActionRequest request =
+        action(VR_ACTION_ABORT, world.empty, VR_ROW_J, VR_SIDE_RUNNING_JOB);
+    assert_act(&request);
+    wait_until_side(world.port, world.empty, world.vm, VR_ROLE_SOURCE, VR_SIDE_RUNNING, 20);
+    wait_until_side(world.port, world.full, world.vm, VR_ROLE_TARGET, VR_SIDE_ABSENT, 20);
+    /* The call that libvirt held has come back meanwhile: nobody is told a second time. */
+    assert_int_equal(call.done_count, 1);
+    migrate_and_wait(world.empty, world.full);
+}
+
+static int
+choose_vm(void)
+{
+    g_autoptr(VrListing) listing = wait_list(world.port, world.full);
+    if (!listing->reachable || listing->vms->len == 0) {
+        print_error("%s: no VM there: %s\n", world.full, listing->detail);
+        return -1;
+    }
+    const VrListedVm *vm = g_ptr_array_index(listing->vms, 0);
+    world.vm = g_strdup(vm->uuid);
+    world.vm_name = g_strdup(vm->name);
+    world.vm_memory_mib = vm->memory_mib;
+    lab_run(world.lab, "exec %s virsh autostart %s", world.full, world.vm_name);
+    return 0;
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    const GPtrArray *hosts = world.lab->fleet->hosts;
+    g_assert(hosts->len >= 3);
+    world.full = vr_fleet_host(world.lab->fleet, 0)->name;
+    world.other = vr_fleet_host(world.lab->fleet, 1)->name;
+    world.empty = vr_fleet_host(world.lab->fleet, hosts->len - 1)->name;
+    world.libvirt = vr_libvirt_new(world.lab->fleet);
+    world.port = vr_libvirt_port(world.libvirt);
+    world.port.vtable->watch(world.port.context, hint_seen, NULL);
+    return choose_vm();
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    vr_libvirt_free(world.libvirt);
+    lab_free(world.lab);
+    g_free(world.vm);
+    g_free(world.vm_name);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list_tells_host_and_vms),
+        cmocka_unit_test(test_read_of_running_guest_tells_all),
+        cmocka_unit_test(test_read_of_unknown_uuid_is_absent_and_of_unknown_host_unknown),
+        cmocka_unit_test(test_read_of_defined_guest_is_off),
+        cmocka_unit_test(test_scan_gives_an_inventory_that_seals),
+        cmocka_unit_test(test_migration_settles_and_loses_autostart_which_is_set_again),
+        cmocka_unit_test(test_act_with_wrong_row_or_class_is_refused_and_changes_nothing),
+        cmocka_unit_test(test_abort_of_a_migration_leaves_the_guest_where_it_was),
+        cmocka_unit_test(test_guest_paused_by_its_user_stays_paused),
+        cmocka_unit_test(test_definitions_are_put_where_the_guest_is),
+        cmocka_unit_test(test_migration_that_cannot_begin_says_so),
+        cmocka_unit_test(test_stopped_daemon_is_unknown_and_comes_back_as_another_generation),
+        cmocka_unit_test(test_hanging_daemon_is_unknown_within_the_keepalive),
+        cmocka_unit_test(test_connecting_to_a_silent_address_ends_with_the_deadline),
+        cmocka_unit_test(test_free_ends_what_is_under_way_exactly_once),
+    };
+    world.lab = lab_load();
+    if (world.lab == NULL) {
+        print_message("skipped: " LAB_ENVIRONMENT " names no fleet file of a lab\n");
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
