@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From options to a plan: what plan and run share. */
+#pragma once
+
+#include <virt-roll/plan.h>
+
+#include "adapters/libvirt/hypervisor.h"
+#include "cli/options.h"
+
+G_BEGIN_DECLS
+
+/* Owned; filled from top to bottom. */
+typedef struct {
+    VrFleet *fleet;
+    VrPolicy *policy;
+    char *level;
+    char **hosts;   /* NULL: all */
+    char **exclude; /* NULL: none */
+    VrLibvirt *libvirt;
+    VrInventory *inventory;
+    VrPlan *plan;
+} VrPlanning;
+
+/* Level and hosts, by the options and the fleet (nullable). */
+gboolean vr_planning_read_request(VrPlanning *self, const VrOptions *options,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects to every host of the fleet. */
+gboolean vr_planning_scan(VrPlanning *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean vr_planning_compute(VrPlanning *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+void vr_planning_clear(VrPlanning *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrPlanning, vr_planning_clear)
+
+G_END_DECLS

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/time.h"
+#include "cli/render.h"
+#include "cli/tally.h"
+#include "cli/text.h"
+
+static const char *
+phase_words(const VrStatusView *view)
+{
+    switch (view->rollout->phase) {
+    case VR_ROLLOUT_NONE:
+        return "NOT BEGUN";
+    case VR_ROLLOUT_RUNNING:
+        return view->is_alive ? "RUNNING" : "CUT OFF: its controller is gone";
+    case VR_ROLLOUT_STOPPING:
+        return view->is_alive ? "STOPPING" : "CUT OFF: its controller is gone";
+    case VR_ROLLOUT_STOPPED:
+        return "STOPPED, goes on later";
+    case VR_ROLLOUT_NEEDS_OPERATOR:
+        return "NEEDS A PERSON";
+    case VR_ROLLOUT_FAILED:
+        return "FAILED";
+    case VR_ROLLOUT_DONE:
+        return "DONE";
+    case VR_ROLLOUT_CLOSED:
+        return "CLOSED by a person";
+    }
+    g_assert_not_reached();
+}
+
+/* When it came to be like this. */
+static gint64
+since_us(const VrRollout *rollout)
+{
+    if (rollout->ended_us != 0)
+        return rollout->ended_us;
+    return rollout->started_us != 0 ? rollout->started_us : rollout->created_us;
+}
+
+static void
+append_head(GString *out, const VrStatusView *view)
+{
+    const VrRollout *rollout = view->rollout;
+    gboolean is_cut_off = !view->is_alive && !vr_rollout_is_over(rollout->phase);
+    gint64 from_us = is_cut_off ? rollout->now_us : since_us(rollout);
+    g_autofree char *clock = vr_text_date_clock(from_us);
+    g_autofree char *span = vr_text_rough_span(MAX(view->now_us - from_us, 0));
+    g_autofree char *level = vr_text_clean(rollout->basis->plan->update_level);
+
+    g_string_append_printf(out, "Rollout %s   update: %s\n%s, %s %s (%s)\n", rollout->id, level,
+                           phase_words(view), is_cut_off ? "last heard of" : "since", clock, span);
+}
+
+static void
+append_waiting(GString *out, const VrStatusView *view, guint width)
+{
+    for (guint i = 0; i < view->rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(view->rollout, i);
+        if (step->phase != VR_PHASE_NEEDS_OPERATOR && step->phase != VR_PHASE_FAILED)
+            continue;
+        g_autofree char *span = vr_text_rough_span(MAX(view->now_us - step->since_us, 0));
+        g_autofree char *text = g_strdup_printf(
+            "%s (for %s, was %s)", step->reason != NULL ? step->reason : "no reason given", span,
+            vr_phase_to_string(vr_tally_phase_reached(step)));
+        vr_text_append_wrapped(out, text, "  ", width);
+    }
+}
+
+static void
+append_counts(GString *out, const VrStatusView *view)
+{
+    VrTally tally = vr_tally_count(view->rollout);
+    g_autofree char *flight = vr_text_count(tally.migrations_in_flight, "migration");
+
+    g_string_append_printf(out, "  %u of %u hosts updated, %u of %u VMs migrated, %s in flight\n",
+                           tally.hosts_updated, tally.hosts_to_update, tally.vms_migrated,
+                           tally.vms_to_migrate, flight);
+    if (view->is_alive && view->rollout->phase == VR_ROLLOUT_RUNNING) {
+        g_autofree char *end =
+            vr_text_date_clock(vr_tally_forecast_end_us(view->rollout, view->now_us));
+        g_string_append_printf(out, "  ends about %s\n", end);
+    }
+}
+
+static void
+add_changed(GPtrArray *changed, const VrStepState *step)
+{
+    const VrPlanStep *plan = step->plan;
+    const char *phase = vr_phase_to_string(vr_tally_phase_reached(step));
+
+    if (step->was_down && step->phase != VR_PHASE_UPDATED)
+        g_ptr_array_add(changed,
+                        g_strdup_printf("%s is down for its update (%s)", plan->host, phase));
+    else if (vr_tally_is_host_closed(step))
+        g_ptr_array_add(changed, g_strdup_printf("%s is closed to guests (%s)", plan->host, phase));
+    else if (vr_tally_is_vm_between(step))
+        g_ptr_array_add(changed, g_strdup_printf("%s is between %s and %s (%s)", plan->vm,
+                                                 plan->source, plan->target, phase));
+    else if (plan->kind == VR_STEP_GATE &&
+             (step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_LOOKING))
+        g_ptr_array_add(changed, g_strdup_printf("%s is kept as it is, a refuge for its VMs on %s",
+                                                 plan->source, plan->host));
+}
+
+GPtrArray *
+vr_render_changed(const VrRollout *rollout)
+{
+    GPtrArray *changed = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < rollout->steps->len; i++)
+        add_changed(changed, vr_rollout_step(rollout, i));
+    return changed;
+}
+
+/* A host whose update changed something when it got stuck is tried again only when asked by name.
+ */
+static const char *
+find_host_to_retry(const VrRollout *rollout)
+{
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->plan->kind == VR_STEP_UPDATE && step->phase == VR_PHASE_NEEDS_OPERATOR &&
+            (step->resume_phase == VR_PHASE_PREPARING || step->resume_phase == VR_PHASE_APPLYING ||
+             step->resume_phase == VR_PHASE_REBOOTING))
+            return step->plan->host;
+    }
+    return NULL;
+}
+
+char *
+vr_render_next(const VrStatusView *view, const char **out_why)
+{
+    const VrRollout *rollout = view->rollout;
+    const char *host = rollout->basis != NULL ? find_host_to_retry(rollout) : NULL;
+    gboolean is_over = vr_rollout_is_over(rollout->phase);
+
+    if (rollout->phase == VR_ROLLOUT_DONE || rollout->phase == VR_ROLLOUT_CLOSED ||
+        (!is_over && view->is_alive))
+        return NULL;
+    if (rollout->phase == VR_ROLLOUT_NEEDS_OPERATOR && host != NULL) {
+        *out_why = "once you have looked at it: what ended badly there runs again";
+        return g_strdup_printf("%s rollout retry %s", view->program, host);
+    }
+    if (rollout->phase == VR_ROLLOUT_NEEDS_OPERATOR)
+        *out_why = "once the cause is gone: looks again, goes on";
+    else if (rollout->phase == VR_ROLLOUT_FAILED)
+        *out_why = "once the cause is gone: tries again";
+    else if (rollout->phase == VR_ROLLOUT_NONE)
+        *out_why = "plans a rollout, shows it, asks";
+    else
+        *out_why = is_over ? "goes on" : "finds out how everything ended, goes on";
+    return g_strdup_printf("%s run", view->program);
+}
+
+static void
+append_changed(GString *out, const VrStatusView *view, guint width)
+{
+    g_autoptr(GPtrArray) changed = vr_render_changed(view->rollout);
+
+    for (guint i = 0; i < changed->len; i++) {
+        g_autofree char *text =
+            g_strdup_printf("Still changed: %s", (const char *)g_ptr_array_index(changed, i));
+        vr_text_append_wrapped(out, text, "  ", width);
+    }
+    if (changed->len == 0)
+        g_string_append(out, "  Nothing is left changed: no host closed, no VM in between\n");
+}
+
+char *
+vr_render_status(const VrStatusView *view, guint width)
+{
+    GString *out = g_string_new(NULL);
+    const char *why = NULL;
+    g_autofree char *next = vr_render_next(view, &why);
+
+    if (view->rollout->basis == NULL) {
+        g_string_append(out, "There has been no rollout yet.\n");
+    } else {
+        append_head(out, view);
+        append_waiting(out, view, width);
+        if (view->rollout->phase == VR_ROLLOUT_CLOSED && view->rollout->reason != NULL)
+            vr_text_append_wrapped(out, view->rollout->reason, "  ", width);
+        append_counts(out, view);
+        append_changed(out, view, width);
+    }
+    if (next != NULL)
+        g_string_append_printf(out, "Next:  %s   (%s)\n", next, why);
+    else
+        g_string_append(out, "Next:  nothing is to be done\n");
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the commands print, as pure functions: values and a width in, text out. Times of day are
+ * local ones. All returned text is (transfer full), ends with a newline and has no escapes in it.
+ */
+#pragma once
+
+#include <virt-roll/rollout.h>
+
+G_BEGIN_DECLS
+
+/* For people who see it before they say yes: hosts in their order, with a timeline. */
+char *vr_render_plan(const VrPlan *plan, const VrPolicy *policy, const VrInventory *inventory,
+                     const char *fleet, guint width);
+
+char *vr_render_inventory(const VrInventory *inventory, guint width);
+
+/* What a rollout has done so far. `json` is `virt-roll-report/1`. */
+char *vr_render_report(const VrRollout *rollout, gint64 now_us, guint width);
+char *vr_render_report_json(const VrRollout *rollout);
+
+/* Who looks at what. `program` is how to call us again: "virt-roll --state DIR". */
+typedef struct {
+    const VrRollout *rollout; /* basis NULL: there has never been one */
+    gboolean is_alive;        /* a controller works on it right now */
+    const char *program;
+    gint64 now_us;
+} VrStatusView;
+
+/* Where a rollout stands and what a person has to do. `json` is `virt-roll-status/1`. */
+char *vr_render_status(const VrStatusView *view, guint width);
+char *vr_render_status_json(const VrStatusView *view);
+/* The one next command, and what for; NULL: nothing is to be done. */
+char *vr_render_next(const VrStatusView *view, const char **out_why);
+/* "h2 is closed to guests (applying)": what a rollout has changed and not changed back yet. */
+GPtrArray *vr_render_changed(const VrRollout *rollout); /* (element-type utf8) */
+
+/* One line on an event that an operator cares about. */
+typedef struct {
+    char *text;         /* NULL: nobody cares */
+    gboolean is_result; /* something ended; else it only begins and the live part shows it too */
+    gboolean is_bad;
+} VrEventLine;
+
+/* `rollout` has the event applied; `from` is the phase that its step was in before. */
+VrEventLine vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from);
+void vr_event_line_clear(VrEventLine *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrEventLine, vr_event_line_clear)
+
+/*
+ * What goes on right now, a line each, none wider than `width`, the overall bar last. `progress`
+ * maps a step id (GUINT_TO_POINTER) to its VrMigrationProgress. (element-type utf8)
+ */
+GPtrArray *vr_render_live(const VrRollout *rollout, GHashTable *progress, gint64 now_us,
+                          guint width);
+
+G_END_DECLS

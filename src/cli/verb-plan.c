@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Commands that look and change nothing: inventory and plan. */
+#include <virt-roll/error.h>
+#include <virt-roll/plan.h>
+
+#include "cli/inputs.h"
+#include "cli/planning.h"
+#include "cli/render.h"
+#include "cli/tally.h"
+#include "cli/verbs.h"
+#include "controller/scan.h"
+
+int
+vr_verb_inventory(const VrOptions *options, VrConsole *console, GError **error)
+{
+    g_autoptr(VrFleet) fleet = vr_inputs_load_fleet(options, error);
+    g_autoptr(GError) no_level = NULL;
+
+    if (fleet == NULL)
+        return 0;
+    /* Without a level the scan tells as much, but not who is updated. */
+    g_autofree char *level = vr_inputs_find_level(options, fleet, &no_level);
+    if (level == NULL && options->update != NULL) {
+        g_propagate_error(error, g_steal_pointer(&no_level));
+        return 0;
+    }
+    g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(fleet);
+    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, level, error);
+    if (inventory == NULL)
+        return 0;
+    g_autofree char *text = options->is_json
+                                ? vr_inventory_format(inventory)
+                                : vr_render_inventory(inventory, vr_console_width_max(console));
+    return vr_console_give(console, text, options->is_json, error);
+}
+
+/* On a kept inventory the fleet file is needed only for what the options do not say. */
+static gboolean
+prepare(VrPlanning *planning, const VrOptions *options, VrConsole *console, GError **error)
+{
+    gboolean needs_fleet = options->inventory == NULL || options->update == NULL;
+
+    if (needs_fleet && (planning->fleet = vr_inputs_load_fleet(options, error)) == NULL)
+        return FALSE;
+    if ((planning->policy = vr_inputs_load_policy(options, console, error)) == NULL)
+        return FALSE;
+    if (!vr_planning_read_request(planning, options, error))
+        return FALSE;
+    if (options->inventory == NULL)
+        return vr_planning_scan(planning, error);
+    planning->inventory = vr_inputs_load_inventory(options->inventory, error);
+    return planning->inventory != NULL;
+}
+
+static gboolean
+save(const char *path, const char *text, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (g_file_set_contents(path, text, -1, &problem))
+        return TRUE;
+    g_set_error_literal(error, VR_ERROR, VR_ERROR_IO, problem->message);
+    return FALSE;
+}
+
+int
+vr_verb_plan(const VrOptions *options, VrConsole *console, GError **error)
+{
+    g_auto(VrPlanning) planning = {0};
+
+    if (!prepare(&planning, options, console, error) || !vr_planning_compute(&planning, error))
+        return 0;
+    g_autofree char *json = vr_plan_format(planning.plan);
+    if (options->output != NULL && !save(options->output, json, error))
+        return 0;
+    if (options->is_json)
+        return vr_console_give(console, json, TRUE, error);
+    g_autofree char *text = vr_render_plan(planning.plan, planning.policy, planning.inventory,
+                                           planning.fleet != NULL ? planning.fleet->name : "plan",
+                                           vr_console_width(console));
+    return vr_console_give(console, text, FALSE, error);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* run and rollout retry: begin a rollout or go on with one, watch it, report. */
+#include <errno.h>
+
+#include <virt-roll/error.h>
+
+#include "base/time.h"
+#include "cli/follow.h"
+#include "cli/inputs.h"
+#include "cli/planning.h"
+#include "cli/render.h"
+#include "cli/tally.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
+
+#define FLEET_NAME_SHOWN 40
+#define EXIT_GOES_ON_LATER 7
+
+typedef struct {
+    const VrOptions *options;
+    VrConsole *console;
+    char *state;
+    const char *retry; /* (nullable) host to try again */
+    VrPlanning planning;
+    VrFollow *follow;
+    VrController *controller;
+} Run;
+
+static void
+run_clear(Run *self)
+{
+    vr_controller_free(self->controller);
+    vr_follow_free(self->follow);
+    vr_planning_clear(&self->planning);
+    g_free(self->state);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+/* Neither done nor closed: it goes on before another one begins. */
+static gboolean
+is_unfinished(const VrRollout *rollout)
+{
+    return rollout->basis != NULL && rollout->phase != VR_ROLLOUT_DONE &&
+           rollout->phase != VR_ROLLOUT_CLOSED;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+/* TRUE: it stands in *out_path, which is the caller's. */
+static gboolean
+save_report(const Run *self, const char *json, char **out_path)
+{
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+    g_autofree char *directory = g_build_filename(self->state, "reports", NULL);
+    g_autofree char *name = g_strdup_printf("%s.json", rollout->id);
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_autoptr(GError) problem = NULL;
+
+    if (g_mkdir_with_parents(directory, 0700) != 0) {
+        vr_console_note(self->console, "%s: cannot be made: %s; rollout report has the report",
+                        directory, g_strerror(errno));
+        return FALSE;
+    }
+    if (!g_file_set_contents(path, json, -1, &problem)) {
+        vr_console_note(self->console, "%s; rollout report has the report", problem->message);
+        return FALSE;
+    }
+    *out_path = g_steal_pointer(&path);
+    return TRUE;
+}
+
+static void
+tell_next(const Run *self)
+{
+    g_autofree char *program = vr_options_program(self->options);
+    VrStatusView view = {vr_follow_rollout(self->follow), FALSE, program, g_get_real_time()};
+    const char *why = NULL;
+    g_autofree char *next = vr_render_next(&view, &why);
+
+    if (next == NULL)
+        return;
+    g_autofree char *line = g_strdup_printf("Next:  %s   (%s)\n", next, why);
+    vr_console_print(self->console, line);
+}
+
+static int
+report(const Run *self, GError **error)
+{
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+    g_autofree char *text =
+        vr_render_report(rollout, g_get_real_time(), vr_console_width(self->console));
+    g_autofree char *json = vr_render_report_json(rollout);
+    g_autofree char *path = NULL;
+
+    vr_console_print(self->console, "\n");
+    vr_console_print(self->console, text);
+    if (save_report(self, json, &path)) {
+        g_autofree char *line = g_strdup_printf("Report: %s\n", path);
+        vr_console_print(self->console, line);
+    }
+    tell_next(self);
+    if (self->options->is_quiet && rollout->phase != VR_ROLLOUT_DONE && rollout->reason != NULL)
+        vr_console_error(self->console, rollout->reason);
+    if (self->options->is_json && !vr_console_write(self->console, json, error))
+        return 0;
+    return vr_tally_exit_status(rollout);
+}
+
+static int
+watch(const Run *self, GError **error)
+{
+    switch (vr_follow_run(self->follow, error)) {
+    case VR_FOLLOW_OVER:
+        return report(self, error);
+    case VR_FOLLOW_LEFT:
+        vr_console_note(self->console, "left at once; what libvirt and the stages have in hand "
+                                       "goes on without us: virt-roll run resumes");
+        return EXIT_GOES_ON_LATER;
+    case VR_FOLLOW_HALTED:
+        return 0;
+    }
+    g_assert_not_reached();
+}
+
+/* ------------------------------------------------------------------ going on */
+
+static gboolean
+open_controller(Run *self, GError **error)
+{
+    VrControllerListener listener;
+
+    if (self->planning.libvirt == NULL)
+        self->planning.libvirt = vr_libvirt_new(self->planning.fleet);
+    self->follow = vr_follow_new(self->console);
+    listener = vr_follow_listener(self->follow);
+    self->controller = vr_controller_open(self->planning.fleet, self->planning.libvirt, self->state,
+                                          &listener, error);
+    if (self->controller == NULL)
+        return FALSE;
+    vr_follow_start_from(self->follow, self->controller, vr_controller_snapshot(self->controller));
+    return TRUE;
+}
+
+static void
+say_what_goes_on(const Run *self, const VrRollout *rollout)
+{
+    VrTally tally = vr_tally_count(rollout);
+    gboolean was_cut_off = !vr_rollout_is_over(rollout->phase);
+    g_autofree char *reason = rollout->reason != NULL ? vr_text_clean(rollout->reason) : NULL;
+    g_autofree char *text = g_strdup_printf(
+        "Going on with rollout %s: %u of %u hosts updated, %u of %u VMs migrated; it stood still "
+        "because %s%s%s",
+        rollout->id, tally.hosts_updated, tally.hosts_to_update, tally.vms_migrated,
+        tally.vms_to_migrate, was_cut_off ? "its controller was cut off" : "it ended as ",
+        was_cut_off ? "" : vr_rollout_phase_to_string(rollout->phase),
+        was_cut_off      ? ""
+        : reason != NULL ? ": "
+                         : "");
+    g_autofree char *whole = g_strconcat(text, !was_cut_off && reason != NULL ? reason : "", NULL);
+    g_autoptr(GString) wrapped = g_string_new(NULL);
+
+    vr_text_append_wrapped(wrapped, whole, "", vr_console_width(self->console));
+    vr_console_print(self->console, wrapped->str);
+}
+
+/* The rollout is done on its own plan; whoever asks for another one must hear that. */
+static gboolean
+check_same_request(const Run *self, const VrRollout *rollout, GError **error)
+{
+    const char *level = rollout->basis->plan->update_level;
+
+    if (self->options->hosts == NULL && self->options->exclude == NULL &&
+        (self->options->update == NULL || g_strcmp0(self->options->update, level) == 0))
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_REFUSED,
+                "rollout %s (update %s) is not finished and goes on as it was planned: run without "
+                "--hosts, --exclude and --update, or end it with: virt-roll rollout close --reason "
+                "TEXT",
+                rollout->id, level);
+    return FALSE;
+}
+
+static gboolean
+check_retry(const Run *self, const VrRollout *rollout, GError **error)
+{
+    gint fleet_index = vr_fleet_find_host(self->planning.fleet, self->retry);
+    const char *host = fleet_index >= 0
+                           ? vr_fleet_host(self->planning.fleet, (guint)fleet_index)->name
+                           : self->retry;
+    gint index = vr_rollout_find_update(rollout, host);
+
+    if (index < 0) {
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND,
+                    "%s: rollout %s does not update such a host", host, rollout->id);
+        return FALSE;
+    }
+    if (vr_rollout_step(rollout, (guint)index)->phase != VR_PHASE_NEEDS_OPERATOR) {
+        g_set_error(error, VR_ERROR, VR_ERROR_REFUSED,
+                    "%s: its update does not wait for a person (it is %s); virt-roll run goes on",
+                    host, vr_phase_to_string(vr_rollout_step(rollout, (guint)index)->phase));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static int
+go_on(Run *self, GError **error)
+{
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+
+    if (!check_same_request(self, rollout, error) ||
+        (self->retry != NULL && !check_retry(self, rollout, error)))
+        return 0;
+    say_what_goes_on(self, rollout);
+    if (!self->options->is_yes && !vr_console_ask(self->console, "Go on?"))
+        return EXIT_GOES_ON_LATER;
+    if (self->retry != NULL) {
+        gint index = vr_fleet_find_host(self->planning.fleet, self->retry);
+        vr_controller_retry(self->controller,
+                            index >= 0 ? vr_fleet_host(self->planning.fleet, (guint)index)->name
+                                       : self->retry);
+    }
+    vr_controller_resume(self->controller);
+    return watch(self, error);
+}
+
+/* ------------------------------------------------------------------ beginning */
+
+/* Names files and stages' attempts: short, sortable, no more than letters, digits and marks. */
+static char *
+make_id(const char *fleet)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *time = g_date_time_format(now, "%Y%m%d-%H%M%S");
+
+    return g_strdup_printf("%s-%.*s", time, FLEET_NAME_SHOWN, fleet);
+}
+
+static void
+show_plan(const Run *self)
+{
+    const VrPlanning *planning = &self->planning;
+    g_autofree char *text = vr_render_plan(planning->plan, planning->policy, planning->inventory,
+                                           planning->fleet->name, vr_console_width(self->console));
+
+    vr_console_print(self->console, text);
+    if (planning->plan->steps->len > 0)
+        vr_console_print(self->console, "Ctrl-C finishes what is in flight and stops; run goes on "
+                                        "later where it stopped.\n");
+}
+
+static gboolean
+is_any_left_out(const VrPlan *plan)
+{
+    for (guint i = 0; i < plan->skipped->len; i++) {
+        if (vr_tally_is_left_out(g_ptr_array_index(plan->skipped, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Opened only now: whatever is wrong before leaves no trace. */
+static gboolean
+open_for_new(Run *self, GError **error)
+{
+    if (!open_controller(self, error))
+        return FALSE;
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+    if (!is_unfinished(rollout))
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_CONFLICT,
+                "rollout %s was begun meanwhile by somebody else; virt-roll status shows it",
+                rollout->id);
+    return FALSE;
+}
+
+static int
+begin(Run *self, GError **error)
+{
+    VrPlanning *planning = &self->planning;
+
+    if (!vr_planning_read_request(planning, self->options, error) ||
+        !vr_inputs_check_stages(planning->fleet, error) || !vr_planning_scan(planning, error) ||
+        !vr_planning_compute(planning, error))
+        return 0;
+    show_plan(self);
+    if (planning->plan->steps->len == 0)
+        return is_any_left_out(planning->plan) ? 6 : 0;
+    if (!self->options->is_yes && !vr_console_ask(self->console, "Go?")) {
+        vr_console_note(self->console, "nothing was done");
+        return 0;
+    }
+    if (!open_for_new(self, error))
+        return 0;
+    g_autofree char *id = make_id(planning->fleet->name);
+    vr_controller_begin(self->controller, id, planning->plan, planning->policy,
+                        planning->inventory);
+    return watch(self, error);
+}
+
+/* ------------------------------------------------------------------ which of both */
+
+/* What the state directory holds, without touching it. FALSE with error. */
+static gboolean
+find_unfinished(const Run *self, gboolean *out_is_there, GError **error)
+{
+    gboolean is_owned = FALSE;
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(VrRollout) rollout = vr_controller_look(self->state, &is_owned, &problem);
+
+    /* An owner: opening says who it is. */
+    *out_is_there = is_owned || (rollout != NULL && is_unfinished(rollout));
+    if (rollout != NULL || g_error_matches(problem, VR_ERROR, VR_ERROR_NOT_FOUND))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+static int
+run(const VrOptions *options, VrConsole *console, const char *retry, GError **error)
+{
+    g_auto(Run) self = {.options = options, .console = console, .retry = retry};
+    gboolean is_there = FALSE;
+
+    if ((self.planning.fleet = vr_inputs_load_fleet(options, error)) == NULL)
+        return 0;
+    if ((self.planning.policy = vr_inputs_load_policy(options, console, error)) == NULL)
+        return 0;
+    if (!options->is_yes && !vr_console_can_ask()) {
+        g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
+                    "there is no terminal to ask \"Go?\" on: look at the plan with virt-roll plan, "
+                    "then run with --yes");
+        return 0;
+    }
+    self.state = vr_inputs_find_state(options, self.planning.fleet, error);
+    if (self.state == NULL || !find_unfinished(&self, &is_there, error))
+        return 0;
+    if (is_there) {
+        if (!open_controller(&self, error))
+            return 0;
+        if (is_unfinished(vr_follow_rollout(self.follow)))
+            return go_on(&self, error);
+        /* Its owner has just finished it. */
+        g_clear_pointer(&self.controller, vr_controller_free);
+        g_clear_pointer(&self.follow, vr_follow_free);
+    }
+    if (retry != NULL) {
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND,
+                    "%s: there is no unfinished rollout to try it again in", retry);
+        return 0;
+    }
+    return begin(&self, error);
+}
+
+int
+vr_verb_run(const VrOptions *options, VrConsole *console, GError **error)
+{
+    return run(options, console, options->retry, error);
+}
+
+int
+vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error)
+{
+    return run(options, console, options->arguments[0], error);
+}
