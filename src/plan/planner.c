@@ -142,19 +142,37 @@ sum_up(VrProblem *problem, const GPtrArray *conveyors, VrPlan *plan)
     summary->makespan_lower_bound_one_migration_ms = bounds.makespan_one_migration_ms;
 }
 
+static gboolean
+check_question(const VrInventory *inventory, const VrPolicy *policy, const VrPlanRequest *request,
+               GError **error)
+{
+    if (inventory->hosts->len == 0) {
+        g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the inventory has no hosts");
+        return FALSE;
+    }
+    if (request->update_level == NULL || *request->update_level == '\0') {
+        g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the request names no update level");
+        return FALSE;
+    }
+    /* Rather refused than promised: the conveyor uses every empty host that there is. */
+    if (policy->limits.spare_hosts_min > 0) {
+        g_set_error(error, VR_ERROR, VR_ERROR_UNSUPPORTED,
+                    "policy: limits.spare_hosts_min is %" G_GINT64_FORMAT
+                    ", and this planner cannot keep hosts spare yet: set it to 0, and exclude the "
+                    "hosts that are to stay empty",
+                    policy->limits.spare_hosts_min);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 VrPlan *
 vr_planner_compute(const VrInventory *inventory, const VrPolicy *policy,
                    const VrPlanRequest *request, GError **error)
 {
     g_return_val_if_fail(inventory != NULL && policy != NULL && request != NULL, NULL);
-    if (inventory->hosts->len == 0) {
-        g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the inventory has no hosts");
+    if (!check_question(inventory, policy, request, error))
         return NULL;
-    }
-    if (request->update_level == NULL || *request->update_level == '\0') {
-        g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the request names no update level");
-        return NULL;
-    }
     g_autoptr(VrProblem) problem = vr_problem_new(inventory, policy);
     if (!vr_scope_apply(problem, request, error) || !check_feasibility(problem, error))
         return NULL;

@@ -30,11 +30,11 @@ typedef struct {
 
 typedef struct {
     Delivery *delivery;
-    char *subject; /* for messages: host and stage */
-    char *base;    /* the adapter's directory */
-    char *parent;  /* the rollout's */
-    char *path;    /* the attempt's */
-    char **argv;   /* of the helper; without a command it withholds the attempt */
+    char *subject;        /* for messages: host and stage */
+    char *base;           /* the adapter's directory */
+    char *parent;         /* the rollout's */
+    char *path;           /* the attempt's */
+    char **argv;          /* of the helper; without a command it withholds the attempt */
     gboolean has_command; /* the operator has such a stage (still) */
     gboolean attach_only;
     char **environment;

@@ -85,7 +85,7 @@ test_files_shipped_default_policy_is_careful(void **state)
     assert_int_equal(policy->limits.gate_s, 600);
     assert_int_equal(policy->limits.gate_canary_s, 3600);
     assert_int_equal(policy->limits.target_cpu_permille_max, 700);
-    assert_int_equal(policy->limits.spare_hosts_min, 1);
+    assert_int_equal(policy->limits.spare_hosts_min, 0);
     assert_false(policy->partial);
 }
 

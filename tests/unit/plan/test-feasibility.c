@@ -25,6 +25,19 @@ test_feasibility_extras_beyond_the_policy_are_refused(void **state)
 }
 
 static void
+test_feasibility_spare_hosts_are_refused_rather_than_promised(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->policy->limits.spare_hosts_min = 1;
+    add_host(fixture->inventory, "h1");
+    add_host(fixture->inventory, "h2");
+    expect_error(fixture, VR_ERROR_UNSUPPORTED,
+                 "policy: limits.spare_hosts_min is 1, and this planner cannot keep hosts spare "
+                 "yet: set it to 0, and exclude the hosts that are to stay empty");
+}
+
+static void
 test_feasibility_extras_within_the_budget_are_not_refused(void **state)
 {
     Fixture *fixture = *state;
@@ -242,6 +255,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         PLANNER_TEST(test_feasibility_extras_beyond_the_policy_are_refused),
+        PLANNER_TEST(test_feasibility_spare_hosts_are_refused_rather_than_promised),
         PLANNER_TEST(test_feasibility_extras_within_the_budget_are_not_refused),
         PLANNER_TEST(test_feasibility_vm_that_fits_nowhere_is_named_with_what_is_missing),
         PLANNER_TEST(test_feasibility_hosts_that_are_too_full_together_are_named),
