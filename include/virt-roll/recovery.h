@@ -44,7 +44,7 @@ VR_DECLARE_ENUM(VrRole, vr_role, VR_ROLES);
 /* Of a finished migration, from the target. VR_UNKNOWN (-1) where libvirt does not say. */
 typedef struct {
     gint64 total_ms;
-    gint64 downtime_ms; /* as QEMU reports it: a lower bound of what the guest's peers see */
+    gint64 downtime_ms; /* as libvirt reports it: until the target's daemon has resumed the guest */
     gint64 data_mib;
 } VrMigrationStats;
 

@@ -118,6 +118,8 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
     } else if (phase_is_action(event->phase)) {
         step->actions++;
         step->side = event->side;
+        if (event->cpu_time_ns != VR_UNKNOWN)
+            step->target_cpu_time_ns = event->cpu_time_ns;
     }
 }
 

@@ -10,6 +10,9 @@
 #define MIGRATION_S_PER_GIB 150
 #define MIGRATION_MAX_S 7200
 
+/* An arrived guest is looked at so many times as often as one whose outcome is open. */
+#define SETTLE_POLLS 8
+
 static const VrRecoveryPolicy *
 recovery(const VrDeciding *self)
 {
@@ -86,12 +89,13 @@ wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     event->row = (gint)row->row;
 }
 
-static void
+static VrEvent *
 ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
     VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
                                        describe(step, row, self->input->observation));
     event->row = (gint)row->row;
+    return event;
 }
 
 /* ------------------------------------------------------------------ before the migration */
@@ -269,19 +273,18 @@ vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
                           error != NULL ? g_strdup(error->message) : NULL);
 }
 
-static void
+static VrEvent *
 act(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, VrPhase phase,
     VrSide acted)
 {
-    if (step->actions >= ACTIONS_MAX) {
-        ask(self, step, row);
-        return;
-    }
+    if (step->actions >= ACTIONS_MAX)
+        return ask(self, step, row);
 
     VrEvent *event =
         vr_deciding_enter(self, step, phase, describe(step, row, self->input->observation));
     event->row = (gint)row->row;
     event->side = (gint)acted;
+    return event;
 }
 
 static void
@@ -310,6 +313,20 @@ roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     }
 }
 
+/* It does not use CPU yet: look again soon, for the guest is up and only the proof is missing. */
+static void
+await_cpu_time(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    VrEvent *event = NULL;
+
+    wait_or_ask(self, step, row);
+    event = g_ptr_array_index(self->events, self->events->len - 1);
+    if (event->not_before_us != 0)
+        event->not_before_us = self->at_us + poll_delay_us(self, step->polls) / SETTLE_POLLS;
+    if (step->target_cpu_time_ns == VR_UNKNOWN)
+        event->cpu_time_ns = self->input->observation->target.cpu_time_ns;
+}
+
 /* It has arrived: what is left are its autostart flag and the proof that it is alive. */
 static void
 settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
@@ -319,13 +336,11 @@ settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     gboolean advances =
         step->target_cpu_time_ns != VR_UNKNOWN && target->cpu_time_ns > step->target_cpu_time_ns;
 
-    if (step->recorded && step->autostart != target->autostart) {
-        act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
+    if (step->recorded && step->autostart && !target->autostart) {
+        VrEvent *event = act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
+        event->cpu_time_ns = target->cpu_time_ns;
     } else if (!paused && !advances) {
-        wait_or_ask(self, step, row);
-        VrEvent *event = g_ptr_array_index(self->events, self->events->len - 1);
-        event->cpu_time_ns =
-            step->target_cpu_time_ns == VR_UNKNOWN ? target->cpu_time_ns : VR_UNKNOWN;
+        await_cpu_time(self, step, row);
     } else {
         vr_deciding_add(self, VR_EVENT_VM_MEASURED, step)->stats = target->stats;
         vr_deciding_enter(self, step, VR_PHASE_SETTLED, NULL)->row = (gint)row->row;
