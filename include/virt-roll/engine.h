@@ -42,9 +42,10 @@ typedef struct VrEngine VrEngine;
 VrEngine *vr_engine_new(const VrEnginePorts *ports, const VrEngineListener *listener);
 
 /*
- * Reads the journal and brings the latest rollout to where it was; issues nothing. If there is one
- * that can go on, the next input must be vr_engine_restart. VR_ERROR_CORRUPT: the journal is not
- * ours, or broken.
+ * Reads the journal and brings the latest rollout to where it was. Must be called once, before all
+ * else. If the rollout can go on, nothing is taken in and nothing is issued until
+ * vr_engine_restart; what is asked before waits. VR_ERROR_CORRUPT: the journal is not ours, or
+ * broken.
  */
 gboolean vr_engine_replay(VrEngine *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -55,7 +56,7 @@ gboolean vr_engine_replay(VrEngine *self, GError **error) G_GNUC_WARN_UNUSED_RES
 VrRollout *vr_replay(const VrJournal *journal, guint64 *out_sequence,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Learns how everything that an earlier process had in hand ended. */
+/* Learns how everything that an earlier process had in hand ended; then what was asked before. */
 void vr_engine_restart(VrEngine *self);
 
 /* Begins a new rollout, stopped; only when there is none that could go on. Values are copied. */

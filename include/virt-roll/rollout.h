@@ -29,6 +29,7 @@ G_BEGIN_DECLS
     X(VR_PHASE_PREPARING, "preparing")   /* stage before */                                        \
     X(VR_PHASE_PROVING, "proving-empty") /* two lists, right before apply */                       \
     X(VR_PHASE_APPLYING, "applying")                                                               \
+    X(VR_PHASE_FACTS_BEFORE_REBOOT, "facts-before-reboot") /* the boot id that must change */      \
     X(VR_PHASE_PROVING_AGAIN, "proving-empty-again") /* two lists, right before the reboot */      \
     X(VR_PHASE_REBOOTING, "rebooting")                                                             \
     X(VR_PHASE_RETURNING, "returning")     /* until its daemon answers */                          \
@@ -190,6 +191,7 @@ typedef struct {
     gint64 libvirt_id;
     gint64 source_cpu_time_ns;
     char *definition;          /* a GRefString: inactive XML, secrets included */
+    gboolean vouched;          /* taken up after a person was asked: another instance is fine */
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
@@ -202,6 +204,7 @@ typedef struct {
     gboolean was_down; /* apply has begun */
     gboolean rebooted; /* since then: its boot id must become a new one */
     char *facts_before;
+    char *facts_before_reboot; /* its boot id must change */
     char *facts_after;
 } VrStepState;
 

@@ -138,9 +138,9 @@ stop_wanted(gpointer data)
 
     self->stop_count++;
     if (self->stop_count == 1) {
-        vr_console_note(self->console,
-                        "finishing the migration in flight; Ctrl-C again leaves at once (nothing "
-                        "is lost: virt-roll run resumes)");
+        vr_console_note(self->console, "finishing what is in flight, a host's update included; "
+                                       "Ctrl-C again leaves at once (nothing "
+                                       "is lost: virt-roll run resumes)");
         vr_controller_stop(self->controller, "Ctrl-C or a signal");
     } else {
         finish(self, VR_FOLLOW_LEFT);

@@ -226,12 +226,21 @@ vr_controller_retry(VrController *self, const char *host)
     vr_engine_thread_call(self->thread, ask_engine, &request);
 }
 
+static void
+close_rollout(gpointer data)
+{
+    const Request *request = data;
+
+    vr_engine_restart(request->controller->engine);
+    vr_engine_ask(request->controller->engine, VR_INPUT_CLOSE, NULL, request->text);
+}
+
 void
 vr_controller_close(VrController *self, const char *reason)
 {
-    Request request = {.controller = self, .kind = VR_INPUT_CLOSE, .text = reason};
+    Request request = {.controller = self, .text = reason};
 
-    vr_engine_thread_call(self->thread, ask_engine, &request);
+    vr_engine_thread_call(self->thread, close_rollout, &request);
 }
 
 void
@@ -240,9 +249,10 @@ vr_controller_free(VrController *self)
     if (self == NULL)
         return;
     vr_engine_thread_stop(self->thread);
-    if (vr_engine_is_idle(self->engine))
-        vr_engine_thread_free(self->thread); /* else late completions are posted to it still */
+    gboolean is_idle = vr_engine_is_idle(self->engine);
     vr_engine_free(self->engine);
+    if (is_idle)
+        vr_engine_thread_free(self->thread); /* else late completions are posted to it still */
     vr_process_host_update_free(self->host_update);
     vr_sqlite_journal_free(self->journal);
     g_strfreev(self->hosts);

@@ -31,7 +31,7 @@ VrController *vr_controller_open(const VrFleet *fleet, VrLibvirt *libvirt,
                                  const char *state_directory, const VrControllerListener *listener,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The state as of the last durable event: a copy of the caller's own. Basis NULL: no rollout. */
+/* The present state: a copy of the caller's own. Basis NULL: no rollout. */
 VrRollout *vr_controller_snapshot(VrController *self);
 
 /* A new rollout, and go. Only when the snapshot shows none, or one that is done or closed. */
@@ -44,10 +44,10 @@ void vr_controller_resume(VrController *self);
 /* Finish what is in flight, begin nothing. */
 void vr_controller_stop(VrController *self, const char *reason);
 
-/* A host whose update waits for a person is tried again; before or after vr_controller_resume. */
+/* A host whose update waits for a person is tried again, once the rollout is resumed. */
 void vr_controller_retry(VrController *self, const char *host);
 
-/* Ends a rollout that is over for good. */
+/* Ends a rollout for good that has come to rest (stopped, failed, needs-operator). */
 void vr_controller_close(VrController *self, const char *reason);
 
 /* Leaves at once: what libvirt and the stages have in hand goes on without us. */

@@ -9,10 +9,12 @@ struct VrEngine {
     VrEngineListener listener;
     VrRollout *rollout;
     VrFlights *flights;
-    GQueue inputs;        /* (element-type VrInputBox) */
-    gint64 dispatched_us; /* commands that were due then have been started */
-    guint64 sequence;     /* of the last record that is durable or being appended */
-    GPtrArray *appending; /* (element-type VrEvent) NULL: nothing is being appended */
+    GQueue inputs;           /* (element-type VrInputBox) */
+    gint64 offset_us;        /* our time is the clock's plus this: never before the journal's */
+    gboolean awaits_restart; /* a replayed rollout goes on only after vr_engine_restart */
+    gint64 decided_us;       /* time of the last input */
+    guint64 sequence;        /* of the last record that is durable or being appended */
+    GPtrArray *appending;    /* (element-type VrEvent) NULL: nothing is being appended */
     gboolean halted;
     gboolean closed; /* freed by its owner, memory still held by an append */
 };
@@ -42,6 +44,12 @@ engine_unref(VrEngine *self)
     g_atomic_rc_box_release_full(self, engine_clear);
 }
 
+static gint64
+now_us(const VrEngine *self)
+{
+    return self->ports.clock.vtable->now_us(self->ports.clock.context) + self->offset_us;
+}
+
 static void
 halt(VrEngine *self, const char *reason)
 {
@@ -52,6 +60,10 @@ halt(VrEngine *self, const char *reason)
 
 /* ------------------------------------------------------------------ after durable */
 
+/*
+ * Starts what should be running. Only when every input is decided: a completion that still waits in
+ * the queue is no longer on its way, and its command would be started a second time.
+ */
 static void
 dispatch(VrEngine *self)
 {
@@ -59,8 +71,7 @@ dispatch(VrEngine *self)
 
     if (self->rollout->basis == NULL)
         return;
-    self->dispatched_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
-    vr_rollout_commands(self->rollout, self->dispatched_us, commands);
+    vr_rollout_commands(self->rollout, now_us(self), commands);
     vr_flights_want(self->flights, self->rollout, commands);
 }
 
@@ -84,7 +95,6 @@ finish_append(gpointer data)
         /* its owner no longer listens */
     } else if (appended->outcome == VR_APPEND_DURABLE) {
         publish(self, events);
-        dispatch(self);
         process(self);
     } else {
         g_autofree char *reason =
@@ -172,6 +182,7 @@ decide_all(VrEngine *self, const VrInput *input, GPtrArray *events)
 {
     guint applied = 0;
 
+    self->decided_us = input->at_us;
     vr_rollout_decide(self->rollout, input, events);
     for (guint i = 0; i < ADVANCES_MAX; i++) {
         if (!apply_from(self, events, applied))
@@ -198,22 +209,22 @@ make_way(VrEngine *self)
     self->rollout = vr_rollout_new();
 }
 
-/* Takes inputs one by one until one has to be made durable. */
+/* Takes inputs one by one until one has to be made durable; when none is left, dispatches. */
 static void
 process(VrEngine *self)
 {
-    while (!self->halted && !self->closed && self->appending == NULL) {
+    while (!self->halted && !self->closed && !self->awaits_restart && self->appending == NULL) {
         g_autoptr(VrInputBox) box = g_queue_pop_head(&self->inputs);
         g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(free_event);
-        if (box == NULL)
+        if (box == NULL) {
+            dispatch(self);
             return;
-        box->input.at_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
+        }
+        box->input.at_us = now_us(self);
         if (!decide_all(self, &box->input, events))
             return;
         if (events->len > 0)
             append(self, events);
-        else
-            dispatch(self);
     }
 }
 
@@ -279,7 +290,6 @@ vr_engine_new(const VrEnginePorts *ports, const VrEngineListener *listener)
     self->rollout = vr_rollout_new();
     self->flights = vr_flights_new(ports, &owner);
     g_queue_init(&self->inputs);
-    ports->hypervisor.vtable->watch(ports->hypervisor.context, hint_seen, self);
     return self;
 }
 
@@ -303,13 +313,19 @@ vr_engine_replay(VrEngine *self, GError **error)
         return FALSE;
     vr_rollout_free(self->rollout);
     self->rollout = rollout;
+    self->offset_us = MAX(0, rollout->now_us - now_us(self));
+    self->awaits_restart = rollout->basis != NULL && rollout->phase != VR_ROLLOUT_DONE &&
+                           rollout->phase != VR_ROLLOUT_CLOSED;
+    self->ports.hypervisor.vtable->watch(self->ports.hypervisor.context, hint_seen, self);
     return TRUE;
 }
 
 void
 vr_engine_restart(VrEngine *self)
 {
-    receive(self, vr_input_box_new(VR_INPUT_RESTARTED));
+    self->awaits_restart = FALSE;
+    g_queue_push_head(&self->inputs, vr_input_box_new(VR_INPUT_RESTARTED));
+    process(self);
 }
 
 void
@@ -319,7 +335,7 @@ vr_engine_create(VrEngine *self, const char *id, const VrPlan *plan, const VrPol
     g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(free_event);
     VrInput input = {
         .kind = VR_INPUT_CREATE,
-        .at_us = self->ports.clock.vtable->now_us(self->ports.clock.context),
+        .at_us = now_us(self),
         .text = id,
         .plan = plan,
         .policy = policy,
@@ -350,10 +366,12 @@ vr_engine_tick(VrEngine *self)
 gint64
 vr_engine_next_deadline(const VrEngine *self)
 {
-    if (self->halted || self->appending != NULL || self->rollout->basis == NULL)
+    if (self->halted || self->awaits_restart || self->appending != NULL ||
+        self->rollout->basis == NULL)
         return G_MAXINT64;
-    /* Not from now: what has come due since the last dispatch is not started yet. */
-    return vr_rollout_next_deadline(self->rollout, self->dispatched_us);
+    /* Not from now: what has come due since the last input has not been looked at yet. */
+    gint64 next_us = vr_rollout_next_deadline(self->rollout, self->decided_us);
+    return next_us == G_MAXINT64 ? next_us : next_us - self->offset_us;
 }
 
 const VrRollout *

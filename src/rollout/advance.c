@@ -13,6 +13,23 @@ typedef struct {
     gboolean unfinished;
 } VrWork;
 
+/* Counts as down: from the facts before it until it is open again, a little more than it is. */
+static gboolean
+is_in_update(const VrStepState *step)
+{
+    return step->plan->kind == VR_STEP_UPDATE &&
+           (step->was_down || (vr_step_is_busy(step) && step->phase >= VR_PHASE_FACTS_BEFORE));
+}
+
+/* (nullable) borrowed */
+static const char *
+failure_domain(const VrInventory *inventory, const char *host)
+{
+    gint index = vr_inventory_find_host(inventory, host);
+
+    return index >= 0 ? vr_inventory_host(inventory, (guint)index)->failure_domain : NULL;
+}
+
 static VrWork
 survey(const VrRollout *self)
 {
@@ -31,7 +48,7 @@ survey(const VrRollout *self)
         if (step->plan->kind == VR_STEP_MIGRATE)
             work.migrations += busy;
         else if (step->plan->kind == VR_STEP_UPDATE)
-            work.hosts_down += step->was_down || (busy && step->phase >= VR_PHASE_FACTS_BEFORE);
+            work.hosts_down += is_in_update(step);
     }
     return work;
 }
@@ -81,6 +98,23 @@ begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
     return TRUE;
 }
 
+/* Is another host of the same failure domain in its update, and is that one too many? */
+static gboolean
+is_domain_full(const VrRollout *rollout, const char *host)
+{
+    const VrInventory *inventory = rollout->basis->inventory;
+    gint64 max = rollout->basis->policy->limits.hosts_down_per_domain_max;
+    const char *domain = failure_domain(inventory, host);
+    gint64 count = 0;
+
+    for (guint i = 0; i < rollout->steps->len && max != 0 && domain != NULL; i++) {
+        const VrStepState *other = vr_rollout_step(rollout, i);
+        count += is_in_update(other) &&
+                 g_strcmp0(failure_domain(inventory, other->plan->host), domain) == 0;
+    }
+    return max != 0 && count >= max;
+}
+
 static gboolean
 begin_update(VrDeciding *self, const VrWork *work, const VrStepState *step)
 {
@@ -92,7 +126,7 @@ begin_update(VrDeciding *self, const VrWork *work, const VrStepState *step)
         vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
         return TRUE;
     }
-    if (work->hosts_down >= hosts_down_max)
+    if (work->hosts_down >= hosts_down_max || is_domain_full(rollout, step->plan->host))
         return FALSE;
     vr_deciding_enter(self, step, VR_PHASE_FACTS_BEFORE, NULL);
     return TRUE;

@@ -18,17 +18,17 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_ASSESSING] = B(ASSESSING) | B(PREPARING) | B(SWEEPING) | B(CLOSED),
     [VR_PHASE_PREPARING] = B(PREPARING) | B(PROVING) | B(CLOSED),
     [VR_PHASE_PROVING] = B(PROVING) | B(APPLYING) | B(CLOSED),
-    [VR_PHASE_APPLYING] = B(PROVING) | B(PROVING_AGAIN),
+    [VR_PHASE_APPLYING] = B(PROVING) | B(FACTS_BEFORE_REBOOT),
+    [VR_PHASE_FACTS_BEFORE_REBOOT] = B(PROVING_AGAIN),
     [VR_PHASE_PROVING_AGAIN] = B(PROVING_AGAIN) | B(REBOOTING),
-    [VR_PHASE_REBOOTING] = B(PROVING_AGAIN) | B(RETURNING) | B(FACTS_AFTER),
+    [VR_PHASE_REBOOTING] = B(FACTS_BEFORE_REBOOT) | B(RETURNING) | B(FACTS_AFTER),
     [VR_PHASE_RETURNING] = B(RETURNING) | B(FACTS_AFTER),
     [VR_PHASE_FACTS_AFTER] = B(FACTS_AFTER) | B(VERIFYING),
     [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
     [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
     [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
-    [VR_PHASE_CHECKING] =
-        B(CHECKING) | B(FITTING) | B(OBSERVING) | B(SETTLED) | B(STOPPED) | B(PENDING),
-    [VR_PHASE_FITTING] = B(CHECKING) | B(MIGRATING) | B(PENDING) | B(FAILED),
+    [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(SETTLED) | B(STOPPED) | B(PENDING),
+    [VR_PHASE_FITTING] = B(CHECKING) | B(FITTING) | B(MIGRATING) | B(PENDING),
     [VR_PHASE_MIGRATING] = B(OBSERVING) | B(ABORTING),
     [VR_PHASE_ABORTING] = B(OBSERVING),
     [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) | B(DESTROYING_SOURCE) |
@@ -78,7 +78,8 @@ count_dependents(VrRollout *self, guint index, gboolean satisfied)
 static gboolean
 phase_is_action(VrPhase phase)
 {
-    return phase >= VR_PHASE_RESUMING_SOURCE && phase <= VR_PHASE_SETTING_AUTOSTART;
+    return phase == VR_PHASE_ABORTING ||
+           (phase >= VR_PHASE_RESUMING_SOURCE && phase <= VR_PHASE_SETTING_AUTOSTART);
 }
 
 /* How long it has been waited without a decision, and whether the same row came again. */
@@ -86,7 +87,7 @@ static void
 note_waiting(VrStepState *step, const VrEvent *event, gboolean again)
 {
     if (!again || step->waiting_since_us == 0) {
-        step->waiting_since_us = event->at_us;
+        step->waiting_since_us = MAX(event->at_us, event->not_before_us);
         step->polls = 0;
         step->row = -1;
     } else {
@@ -103,7 +104,7 @@ note_waiting(VrStepState *step, const VrEvent *event, gboolean again)
 static void
 enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
 {
-    gboolean again = from == event->phase;
+    gboolean again = from == event->phase || from == VR_PHASE_ABORTING;
 
     if (event->phase == VR_PHASE_PENDING) {
         step->tries = 0;
@@ -113,10 +114,13 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
         step->call_attempt = event->attempt;
         step->call_us = event->at_us;
         step->target_cpu_time_ns = VR_UNKNOWN;
+        step->waiting_since_us = 0;
+        step->vouched = FALSE;
     } else if (event->phase == VR_PHASE_OBSERVING || event->phase == VR_PHASE_CHECKING) {
         note_waiting(step, event, again);
     } else if (phase_is_action(event->phase)) {
         step->actions++;
+        step->row = event->row;
         step->side = event->side;
         if (event->cpu_time_ns != VR_UNKNOWN)
             step->target_cpu_time_ns = event->cpu_time_ns;
@@ -148,6 +152,8 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
         return corrupt(error, event, "its attempt is not a new one");
     if (event->phase == VR_PHASE_NEEDS_OPERATOR)
         step->resume_phase = from;
+    if (from == VR_PHASE_NEEDS_OPERATOR)
+        step->vouched = TRUE;
     if (vr_phase_is_satisfied(from) != satisfied)
         count_dependents(self, event->step - 1, satisfied);
     step->phase = event->phase;
@@ -168,21 +174,31 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
     return TRUE;
 }
 
+/*
+ * No call of ours is out any more, but one of an earlier process may still begin until the fence.
+ * Waiting begins anew: while nobody looked, nobody waited.
+ */
+static void
+restart_step(VrStepState *step, const VrEvent *event, gint64 fence_until_us)
+{
+    step->call_attempt = 0;
+    step->waiting_since_us = 0;
+    if (!vr_phase_is_last(step->phase))
+        step->since_us = event->at_us;
+    if (step->recorded)
+        step->fence_until_us = MAX(step->fence_until_us, fence_until_us);
+    step->reattach = step->phase == VR_PHASE_PREPARING || step->phase == VR_PHASE_APPLYING ||
+                     step->phase == VR_PHASE_REBOOTING;
+}
+
 static void
 apply_controller_started(VrRollout *self, const VrEvent *event)
 {
     gint64 fence_until_us = event->at_us + self->basis->policy->recovery.fence_ms * VR_MS_US;
 
     self->restarts++;
-    for (guint i = 0; i < self->steps->len; i++) {
-        VrStepState *step = vr_rollout_step(self, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && step->recorded && vr_step_is_busy(step)) {
-            step->fence_until_us = MAX(step->fence_until_us, fence_until_us);
-            step->call_attempt = 0;
-        }
-        step->reattach = step->phase == VR_PHASE_PREPARING || step->phase == VR_PHASE_APPLYING ||
-                         step->phase == VR_PHASE_REBOOTING;
-    }
+    for (guint i = 0; i < self->steps->len; i++)
+        restart_step(vr_rollout_step(self, i), event, fence_until_us);
 }
 
 static gboolean
@@ -219,11 +235,12 @@ apply_rollout_phase(VrRollout *self, const VrEvent *event)
 static void
 apply_call_returned(VrStepState *step, const VrEvent *event)
 {
-    if (step->call_attempt == event->attempt)
+    if (step->call_attempt == event->attempt) {
         step->call_attempt = 0;
+        g_free(step->last_error);
+        step->last_error = g_strdup(event->reason);
+    }
     step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
-    g_free(step->last_error);
-    step->last_error = g_strdup(event->reason);
 }
 
 static void
@@ -242,7 +259,9 @@ apply_vm_recorded(VrStepState *step, const VrEvent *event)
 static void
 apply_host_facts(VrStepState *step, const VrEvent *event)
 {
-    char **facts = event->phase == VR_PHASE_FACTS_AFTER ? &step->facts_after : &step->facts_before;
+    char **facts = event->phase == VR_PHASE_FACTS_AFTER           ? &step->facts_after
+                   : event->phase == VR_PHASE_FACTS_BEFORE_REBOOT ? &step->facts_before_reboot
+                                                                  : &step->facts_before;
 
     g_free(*facts);
     *facts = g_strdup(event->text);

@@ -97,10 +97,10 @@ take_up(VrDeciding *self, const VrStepState *step)
 static void
 start(VrDeciding *self)
 {
-    if (self->rollout->phase == VR_ROLLOUT_CLOSED || self->rollout->phase == VR_ROLLOUT_DONE ||
-        self->rollout->phase == VR_ROLLOUT_RUNNING)
+    if (self->rollout->phase == VR_ROLLOUT_CLOSED || self->rollout->phase == VR_ROLLOUT_DONE)
         return;
-    enter_rollout_phase(self, VR_ROLLOUT_RUNNING, self->input->text);
+    if (self->rollout->phase != VR_ROLLOUT_RUNNING)
+        enter_rollout_phase(self, VR_ROLLOUT_RUNNING, self->input->text);
     for (guint i = 0; i < self->rollout->steps->len; i++)
         take_up(self, vr_rollout_step(self->rollout, i));
 }

@@ -6,11 +6,11 @@ static const struct {
     VrPhase phase;
     VrStage stage;
 } stages[] = {
-    {VR_PHASE_CLOSING, VR_STAGE_CLOSE},     {VR_PHASE_FACTS_BEFORE, VR_STAGE_FACTS},
-    {VR_PHASE_ASSESSING, VR_STAGE_ASSESS},  {VR_PHASE_PREPARING, VR_STAGE_BEFORE},
-    {VR_PHASE_APPLYING, VR_STAGE_APPLY},    {VR_PHASE_REBOOTING, VR_STAGE_REBOOT},
-    {VR_PHASE_FACTS_AFTER, VR_STAGE_FACTS}, {VR_PHASE_VERIFYING, VR_STAGE_VERIFY},
-    {VR_PHASE_OPENING, VR_STAGE_OPEN},
+    {VR_PHASE_CLOSING, VR_STAGE_CLOSE},    {VR_PHASE_FACTS_BEFORE, VR_STAGE_FACTS},
+    {VR_PHASE_ASSESSING, VR_STAGE_ASSESS}, {VR_PHASE_PREPARING, VR_STAGE_BEFORE},
+    {VR_PHASE_APPLYING, VR_STAGE_APPLY},   {VR_PHASE_FACTS_BEFORE_REBOOT, VR_STAGE_FACTS},
+    {VR_PHASE_REBOOTING, VR_STAGE_REBOOT}, {VR_PHASE_FACTS_AFTER, VR_STAGE_FACTS},
+    {VR_PHASE_VERIFYING, VR_STAGE_VERIFY}, {VR_PHASE_OPENING, VR_STAGE_OPEN},
 };
 
 static const struct {
@@ -40,8 +40,6 @@ command_new(const VrStepState *step, VrCommandKind kind)
         .vm_uuid = plan->vm_uuid,
         .source = plan->source,
         .target = plan->target,
-        .row = step->row >= 0 ? (VrRow)step->row : VR_ROW_J,
-        .expected = step->side >= 0 ? (VrSide)step->side : VR_SIDE_RUNNING_JOB,
     };
 }
 
@@ -69,10 +67,9 @@ find_action(const VrStepState *step, VrCommand *out_command)
         out_command->action = actions[i].action;
         out_command->host = actions[i].on_source ? step->plan->source : step->plan->target;
         out_command->definition = step->definition;
-        if (step->phase == VR_PHASE_ABORTING) {
-            out_command->row = VR_ROW_J;
-            out_command->expected = VR_SIDE_RUNNING_JOB;
-        }
+        g_assert(step->row >= 0 && step->side >= 0);
+        out_command->row = (VrRow)step->row;
+        out_command->expected = (VrSide)step->side;
         return TRUE;
     }
     return FALSE;

@@ -8,7 +8,8 @@
 static gboolean
 is_same_instance(const VrStepState *step, const VrReading *source)
 {
-    if (!step->recorded)
+    /* Before a migration there is nothing to compare with; a person may have restarted it. */
+    if (!step->recorded || step->phase == VR_PHASE_CHECKING || step->vouched)
         return TRUE;
     return source->libvirt_id == step->libvirt_id &&
            source->cpu_time_ns >= step->source_cpu_time_ns;

@@ -96,15 +96,19 @@ keep_facts(VrDeciding *self, const VrStepState *step)
     event->text = g_strdup(self->input->stage->output);
 }
 
+/* Before everything, and once more before the reboot, for the boot id that it must change. */
 static void
 facts_before_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
 {
-    if (result->end == VR_STAGE_END_EXITED && result->exit_status == 0) {
-        keep_facts(self, step);
-        go_on(self, step, VR_PHASE_ASSESSING);
-    } else {
+    if (result->end != VR_STAGE_END_EXITED || result->exit_status != 0) {
         ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+        return;
     }
+    keep_facts(self, step);
+    if (step->phase == VR_PHASE_FACTS_BEFORE)
+        go_on(self, step, VR_PHASE_ASSESSING);
+    else
+        vr_deciding_enter(self, step, VR_PHASE_PROVING_AGAIN, NULL);
 }
 
 static void
@@ -160,7 +164,7 @@ reboot_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *res
         await_return(self, step); /* the boot id will tell */
     else
         changing_stage_ended(self, step, VR_STAGE_REBOOT, VR_PHASE_RETURNING,
-                             VR_PHASE_PROVING_AGAIN);
+                             VR_PHASE_FACTS_BEFORE_REBOOT);
 }
 
 /* NULL if the facts are those of an updated host that has rebooted if it had to. */
@@ -168,7 +172,7 @@ static char *
 find_fault(const VrDeciding *self, const VrStepState *step, const char *facts,
            gboolean *out_may_change)
 {
-    g_autofree char *before = vr_facts_get(step->facts_before, "boot_id");
+    g_autofree char *before = vr_facts_get(step->facts_before_reboot, "boot_id");
     g_autofree char *after = vr_facts_get(facts, "boot_id");
     g_autofree char *level = vr_facts_get(facts, "update_level");
     const char *host = step->plan->host;
@@ -228,7 +232,10 @@ vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
     else if (step->phase == VR_PHASE_PREPARING)
         changing_stage_ended(self, step, VR_STAGE_BEFORE, VR_PHASE_PROVING, VR_PHASE_PREPARING);
     else if (step->phase == VR_PHASE_APPLYING)
-        changing_stage_ended(self, step, VR_STAGE_APPLY, VR_PHASE_PROVING_AGAIN, VR_PHASE_PROVING);
+        changing_stage_ended(self, step, VR_STAGE_APPLY, VR_PHASE_FACTS_BEFORE_REBOOT,
+                             VR_PHASE_PROVING);
+    else if (step->phase == VR_PHASE_FACTS_BEFORE_REBOOT)
+        facts_before_ended(self, step, result);
     else if (step->phase == VR_PHASE_REBOOTING)
         reboot_ended(self, step, result);
     else if (step->phase == VR_PHASE_FACTS_AFTER)
@@ -317,23 +324,44 @@ find_stranger(const VrDeciding *self, const VrStepState *step)
         seen, known);
 }
 
+/* The first migration off this host whose end is not certain; NULL: every VM that left has left. */
+static const VrStepState *
+find_open_departure(const VrDeciding *self, const VrStepState *step)
+{
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *other = vr_rollout_step(self->rollout, i);
+        if (other->plan->kind == VR_STEP_MIGRATE && !vr_phase_is_satisfied(other->phase) &&
+            g_strcmp0(other->plan->source, step->plan->host) == 0)
+            return other;
+    }
+    return NULL;
+}
+
 static void
 proved(VrDeciding *self, const VrStepState *step)
 {
-    gboolean again_before_reboot = step->phase == VR_PHASE_PROVING_AGAIN;
+    const VrStepState *departure = find_open_departure(self, step);
     char *intruder = NULL;
 
     if (sweep_stale(self, step))
         return;
     intruder = find_intruder(self->input->listing, step->plan->host);
-    if (intruder != NULL)
+    if (intruder != NULL) {
         ask(self, step, intruder);
-    else if (step->rounds + 1 < PROVING_ROUNDS)
+    } else if (departure != NULL && vr_phase_is_last(departure->phase)) {
+        ask(self, step,
+            g_strdup_printf("%s: where %s is, is not certain", step->plan->host,
+                            departure->plan->vm));
+    } else if (departure != NULL) {
+        again(self, step,
+              g_strdup_printf("%s: %s is being looked for", step->plan->host, departure->plan->vm));
+    } else if (step->rounds + 1 < PROVING_ROUNDS) {
         vr_deciding_enter(self, step, step->phase, NULL)->round = step->rounds + 1;
-    else if (again_before_reboot)
+    } else if (step->phase == VR_PHASE_PROVING_AGAIN) {
         vr_deciding_enter(self, step, VR_PHASE_REBOOTING, NULL);
-    else
+    } else {
         go_on(self, step, VR_PHASE_APPLYING);
+    }
 }
 
 /* What runs on a host just closed must be what the plan takes away from it. */
@@ -446,7 +474,7 @@ vr_host_retried(VrDeciding *self, const VrStepState *step)
     if (phase == VR_PHASE_APPLYING)
         phase = VR_PHASE_PROVING;
     else if (phase == VR_PHASE_REBOOTING)
-        phase = VR_PHASE_PROVING_AGAIN;
+        phase = VR_PHASE_FACTS_BEFORE_REBOOT;
 
     VrEvent *event = vr_deciding_enter(self, step, phase, NULL);
     if (phase == VR_PHASE_RETURNING || phase == VR_PHASE_FACTS_AFTER)

@@ -67,26 +67,37 @@ describe(const VrStepState *step, const VrRecoveryRow *row, const VrObservation 
                            vr_row_to_string(row->row));
 }
 
-/* Observes again a little later, or asks a person when that has gone on for too long. */
-static void
-wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+/*
+ * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
+ * taken. A torn round is no round: it does not count as the first of two.
+ */
+static VrEvent *
+wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, char *reason)
 {
     gint64 limit_ms =
         row->row == VR_ROW_U ? recovery(self)->hold_unknown_ms : recovery(self)->hold_ms;
     gint64 since_us = step->waiting_since_us != 0 ? step->waiting_since_us : self->at_us;
-    char *reason = describe(step, row, self->input->observation);
     VrEvent *event = NULL;
 
     /* What libvirt still works on has the time that a migration has, counted from its call. */
     if (row->row == VR_ROW_J && step->call_us != 0)
         since_us = MAX(since_us, step->call_us + migration_limit_us(self, step));
+    if (row->needs_fence)
+        since_us = MAX(since_us, step->fence_until_us);
     if (self->at_us - since_us >= limit_ms * VR_MS_US) {
         event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
     } else {
         event = vr_deciding_enter(self, step, step->phase, reason);
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
     }
-    event->row = (gint)row->row;
+    event->row = self->input->observation->torn ? -1 : (gint)row->row;
+    return event;
+}
+
+static void
+wait_for_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    (void)wait_or_ask(self, step, row, describe(step, row, self->input->observation));
 }
 
 static VrEvent *
@@ -153,7 +164,7 @@ check(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
         return;
     case VR_DECISION_HOLD:
     case VR_DECISION_WAIT:
-        wait_or_ask(self, step, row);
+        wait_for_row(self, step, row);
         return;
     case VR_DECISION_OPERATOR:
     case VR_DECISION_RESUME_SOURCE:
@@ -216,6 +227,21 @@ find_obstacle(VrDeciding *self, const VrStepState *step)
     return NULL;
 }
 
+/* The target could be read a moment ago and cannot be listed: not for ever. */
+static void
+fit_later(VrDeciding *self, const VrStepState *step)
+{
+    gint64 limit_us = recovery(self)->hold_unknown_ms * VR_MS_US;
+    char *reason =
+        g_strdup_printf("%s cannot be read: %s", step->plan->target, self->input->listing->detail);
+
+    if (self->at_us - step->since_us >= limit_us)
+        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+    else
+        vr_deciding_enter(self, step, VR_PHASE_FITTING, reason)->not_before_us =
+            self->at_us + recovery(self)->poll_max_ms * VR_MS_US;
+}
+
 void
 vr_migration_fitted(VrDeciding *self, const VrStepState *step)
 {
@@ -224,11 +250,7 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
         return;
     }
     if (!self->input->listing->reachable) {
-        VrEvent *event =
-            vr_deciding_enter(self, step, VR_PHASE_CHECKING,
-                              g_strdup_printf("%s cannot be read: %s", step->plan->target,
-                                              self->input->listing->detail));
-        event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
+        fit_later(self, step);
         return;
     }
 
@@ -246,10 +268,15 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
 void
 vr_migration_overdue(VrDeciding *self, const VrStepState *step)
 {
-    vr_deciding_enter(self, step, VR_PHASE_ABORTING,
-                      g_strdup_printf("%s does not converge in its time: the migration is aborted, "
-                                      "the VM goes on on %s",
-                                      step->plan->vm, step->plan->source));
+    VrEvent *event = vr_deciding_enter(
+        self, step, VR_PHASE_ABORTING,
+        g_strdup_printf(
+            "%s does not converge in its time: the migration is aborted, the VM goes on "
+            "on %s",
+            step->plan->vm, step->plan->source));
+
+    event->row = VR_ROW_J;
+    event->side = VR_SIDE_RUNNING_JOB;
 }
 
 void
@@ -268,9 +295,14 @@ vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
         if (unreachable)
             event->deadline_us = self->at_us + recovery(self)->fence_ms * VR_MS_US;
     }
-    if (is_migrate ? step->phase == VR_PHASE_MIGRATING : self->input->attempt == step->attempt)
-        vr_deciding_enter(self, step, VR_PHASE_OBSERVING,
-                          error != NULL ? g_strdup(error->message) : NULL);
+    if (is_migrate ? step->phase != VR_PHASE_MIGRATING : self->input->attempt != step->attempt)
+        return;
+
+    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_OBSERVING,
+                                       error != NULL ? g_strdup(error->message) : NULL);
+    /* What was refused is not asked for again at once. */
+    if (error != NULL && !is_migrate)
+        event->not_before_us = self->at_us + poll_delay_us(self, step->actions);
 }
 
 static VrEvent *
@@ -292,7 +324,7 @@ roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
     const VrMigrationPolicy *policy = &self->rollout->basis->policy->migration;
 
-    if (step->seen_on_target) {
+    if (step->seen_on_target && !step->vouched) {
         ask(self, step, row);
     } else if (!vr_rollout_may_begin(self->rollout)) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
@@ -313,14 +345,22 @@ roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     }
 }
 
+/* libvirt does not take it along. What its owner has set on the target since stays. */
+static gboolean
+lost_autostart(const VrStepState *step, const VrReading *target)
+{
+    return step->recorded && step->autostart && !target->autostart;
+}
+
 /* It does not use CPU yet: look again soon, for the guest is up and only the proof is missing. */
 static void
 await_cpu_time(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
-    VrEvent *event = NULL;
+    char *reason = g_strdup_printf("%s is on %s, but its CPU time does not advance: is the guest "
+                                   "alive?",
+                                   step->plan->vm, step->plan->target);
+    VrEvent *event = wait_or_ask(self, step, row, reason);
 
-    wait_or_ask(self, step, row);
-    event = g_ptr_array_index(self->events, self->events->len - 1);
     if (event->not_before_us != 0)
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls) / SETTLE_POLLS;
     if (step->target_cpu_time_ns == VR_UNKNOWN)
@@ -336,7 +376,7 @@ settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     gboolean advances =
         step->target_cpu_time_ns != VR_UNKNOWN && target->cpu_time_ns > step->target_cpu_time_ns;
 
-    if (step->recorded && step->autostart && !target->autostart) {
+    if (lost_autostart(step, target)) {
         VrEvent *event = act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
         event->cpu_time_ns = target->cpu_time_ns;
     } else if (!paused && !advances) {
@@ -375,14 +415,15 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
 
     switch (row->decision) {
     case VR_DECISION_HOLD:
-        wait_or_ask(self, step, row);
+        wait_for_row(self, step, row);
         return;
     case VR_DECISION_WAIT:
         if (observation->source.side == VR_SIDE_RUNNING_JOB && step->call_attempt == 0 &&
+            step->actions < ACTIONS_MAX &&
             self->at_us >= step->call_us + migration_limit_us(self, step))
             vr_migration_overdue(self, step);
         else
-            wait_or_ask(self, step, row);
+            wait_for_row(self, step, row);
         return;
     case VR_DECISION_OPERATOR:
         ask(self, step, row);
@@ -394,8 +435,11 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         settle(self, step, row);
         return;
     case VR_DECISION_STOPPED:
-        vr_deciding_enter(self, step, VR_PHASE_STOPPED, describe(step, row, observation))->row =
-            (gint)row->row;
+        if (row->row == VR_ROW_R && lost_autostart(step, &observation->target))
+            act(self, step, row, VR_PHASE_SETTING_AUTOSTART, observation->target.side);
+        else
+            vr_deciding_enter(self, step, VR_PHASE_STOPPED, describe(step, row, observation))->row =
+                (gint)row->row;
         return;
     case VR_DECISION_RESUME_SOURCE:
         if (step->seen_on_target)
@@ -433,7 +477,7 @@ vr_migration_observed(VrDeciding *self, const VrStepState *step)
     if (step->tries > 0 && !step->seen_on_target && proves_target(observation->target.side))
         vr_deciding_add(self, VR_EVENT_VM_SEEN_ON_TARGET, step);
     if (observation->torn || !is_ripe(self, step, row))
-        wait_or_ask(self, step, row);
+        wait_for_row(self, step, row);
     else
         decide_by_row(self, step, row);
 }

@@ -31,6 +31,7 @@ step_state_copy(const VrStepState *self)
         copy->definition = g_ref_string_acquire(self->definition);
     copy->last_error = g_strdup(self->last_error);
     copy->facts_before = g_strdup(self->facts_before);
+    copy->facts_before_reboot = g_strdup(self->facts_before_reboot);
     copy->facts_after = g_strdup(self->facts_after);
     return copy;
 }
@@ -44,6 +45,7 @@ step_state_free(gpointer data)
     g_clear_pointer(&self->definition, g_ref_string_release);
     g_free(self->last_error);
     g_free(self->facts_before);
+    g_free(self->facts_before_reboot);
     g_free(self->facts_after);
     g_free(self);
 }

@@ -26,10 +26,24 @@ come_back(FakeWorld *self, gpointer data)
 }
 
 static void
+go_down(FakeWorld *self, gpointer data)
+{
+    FakeHost *host = &self->hosts[GPOINTER_TO_UINT(data)];
+
+    host->reboots_pending--;
+    host->boots++;
+    host->updated = host->staged;
+    host->reachable = FALSE;
+    fake_after(self, 500 * FAKE_MS, come_back, data);
+}
+
+static void
 perform_stage(FakeWorld *self, VrStage stage, guint h)
 {
     FakeHost *host = &self->hosts[h];
 
+    if (stage == VR_STAGE_OPEN && host->reboots_pending > 0)
+        fake_breach(self, "%s: opened while it is about to go down", host->name);
     if (stage == VR_STAGE_CLOSE)
         host->closed = TRUE;
     else if (stage == VR_STAGE_OPEN)
@@ -41,10 +55,12 @@ perform_stage(FakeWorld *self, VrStage stage, guint h)
         fake_breach(self, "%s: %s on a host that is not empty and closed", host->name,
                     vr_stage_to_string(stage));
     if (stage == VR_STAGE_REBOOT) {
-        host->boots++, host->rebooted++;
-        host->updated = host->staged;
-        host->reachable = FALSE;
-        fake_after(self, 500 * FAKE_MS, come_back, GUINT_TO_POINTER(h));
+        host->rebooted++;
+        host->reboots_pending++;
+        if (self->shutdown_us == 0)
+            go_down(self, GUINT_TO_POINTER(h));
+        else
+            fake_after(self, self->shutdown_us, go_down, GUINT_TO_POINTER(h));
     }
 }
 
@@ -57,7 +73,8 @@ answer_stage(FakeWorld *self, VrStage stage, guint h, VrStageDone done, gpointer
     g_autofree char *name = g_strdup_printf("%s %s", host->name, vr_stage_to_string(stage));
     VrStageResult result = {VR_STAGE_END_EXITED, 0, output};
 
-    if (g_strcmp0(self->fail_stage, name) == 0 || (stage == VR_STAGE_FACTS && !host->reachable))
+    if (g_strcmp0(self->fail_stage, name) == 0 || g_strcmp0(self->lie_stage, name) == 0 ||
+        (stage == VR_STAGE_FACTS && !host->reachable))
         result.exit_status = 1;
     else if (stage == VR_STAGE_ASSESS && host->updated)
         result.exit_status = VR_STAGE_NOTHING_TO_DO;

@@ -262,6 +262,8 @@ perform(FakeWorld *self, FakeVm *vm, guint host, const VrActionRequest *request)
         vm->persistent[host] = TRUE;
         return;
     case VR_ACTION_SET_AUTOSTART:
+        if (vm->autostart[host])
+            fake_breach(self, "%s: autostart set twice", vm->name);
         vm->autostart[host] = TRUE;
         return;
     case VR_ACTION_ABORT:
@@ -270,6 +272,29 @@ perform(FakeWorld *self, FakeVm *vm, guint host, const VrActionRequest *request)
         vm->flight = 0;
         return;
     }
+}
+
+/* Written apart from the table: which rows may ask for an action. */
+static gboolean
+row_allows(VrAction action, VrRow row)
+{
+    switch (action) {
+    case VR_ACTION_ABORT:
+        return row == VR_ROW_J;
+    case VR_ACTION_RESUME_SOURCE:
+        return row == VR_ROW_E;
+    case VR_ACTION_DESTROY_SOURCE:
+        return row == VR_ROW_G;
+    case VR_ACTION_UNDEFINE_SOURCE:
+        return row == VR_ROW_O;
+    case VR_ACTION_UNDEFINE_TARGET:
+        return row == VR_ROW_B;
+    case VR_ACTION_DEFINE_TARGET:
+        return row == VR_ROW_H || row == VR_ROW_N;
+    case VR_ACTION_SET_AUTOSTART:
+        return row == VR_ROW_P || row == VR_ROW_R;
+    }
+    g_assert_not_reached();
 }
 
 static void
@@ -281,7 +306,12 @@ fake_act(gpointer context, const VrActionRequest *request, VrCallDone done, gpoi
     g_autoptr(GError) refused = NULL;
 
     if (!fake_dies(self)) {
-        if (vm->at[host] != request->expected)
+        if (!row_allows(request->action, request->row))
+            fake_breach(self, "%s asked for by row %s", vr_action_to_string(request->action),
+                        vr_row_to_string(request->row));
+        if (request->action == VR_ACTION_ABORT && vm->flight == 0)
+            refused = g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "its job is no migration");
+        else if (vm->at[host] != request->expected)
             refused = g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "it is %s now",
                                   vr_side_to_string(vm->at[host]));
         else

@@ -12,6 +12,21 @@ fake_record_free(gpointer data)
     g_free(record);
 }
 
+typedef struct {
+    VrAppendDone done;
+    gpointer data;
+} FakeAppend;
+
+static void
+acknowledge(FakeWorld *self, gpointer data)
+{
+    FakeAppend *append = data;
+    (void)self;
+
+    append->done(VR_APPEND_DURABLE, NULL, append->data);
+    g_free(append);
+}
+
 static void
 fake_append(gpointer context, const VrRecord *records, guint count, VrAppendDone done,
             gpointer data)
@@ -36,7 +51,13 @@ fake_append(gpointer context, const VrRecord *records, guint count, VrAppendDone
         g_ptr_array_add(self->records, copy);
     }
     (void)fake_dies(self); /* durable, and dead before it hears so */
-    done(VR_APPEND_DURABLE, NULL, data);
+    if (self->append_us == 0) {
+        done(VR_APPEND_DURABLE, NULL, data);
+        return;
+    }
+    FakeAppend *append = g_new(FakeAppend, 1);
+    *append = (FakeAppend){done, data};
+    fake_after(self, self->append_us, acknowledge, append);
 }
 
 static gboolean
@@ -59,7 +80,9 @@ fake_read_journal(gpointer context, guint64 from_sequence, VrRecordSeen seen, gp
 static gint64
 fake_now(gpointer context)
 {
-    return ((FakeWorld *)context)->now_us;
+    const FakeWorld *self = context;
+
+    return self->now_us - self->clock_back_us;
 }
 
 void

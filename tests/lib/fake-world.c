@@ -157,7 +157,7 @@ create_rollout(FakeWorld *self)
 }
 
 void
-fake_world_start(FakeWorld *self)
+fake_world_open(FakeWorld *self)
 {
     VrEnginePorts ports = {
         .hypervisor = {self, &fake_hypervisor},
@@ -173,6 +173,12 @@ fake_world_start(FakeWorld *self)
     self->engine = vr_engine_new(&ports, &listener);
     if (!vr_engine_replay(self->engine, &error))
         g_error("replay: %s", error->message);
+}
+
+void
+fake_world_start(FakeWorld *self)
+{
+    fake_world_open(self);
     if (vr_engine_rollout(self->engine)->basis == NULL)
         create_rollout(self);
     else
@@ -204,6 +210,8 @@ let_time_pass(FakeWorld *self)
     gint64 deadline_us = self->engine != NULL ? vr_engine_next_deadline(self->engine) : G_MAXINT64;
     const FakeTimer *first = self->timers->len > 0 ? g_ptr_array_index(self->timers, 0) : NULL;
 
+    if (deadline_us != G_MAXINT64)
+        deadline_us += self->clock_back_us;
     if (first != NULL && first->at_us <= deadline_us) {
         FakeTimer timer = *first;
         self->now_us = MAX(self->now_us, timer.at_us);
@@ -216,6 +224,23 @@ let_time_pass(FakeWorld *self)
     self->now_us = MAX(self->now_us, deadline_us);
     vr_engine_tick(self->engine);
     return TRUE;
+}
+
+void
+fake_world_pass(FakeWorld *self, gint64 time_us)
+{
+    gint64 until_us = self->now_us + time_us;
+
+    run_posts(self);
+    while (self->timers->len > 0 &&
+           ((const FakeTimer *)g_ptr_array_index(self->timers, 0))->at_us <= until_us) {
+        (void)let_time_pass(self);
+        run_posts(self);
+    }
+    self->now_us = MAX(self->now_us, until_us);
+    if (self->engine != NULL)
+        vr_engine_tick(self->engine);
+    run_posts(self);
 }
 
 gboolean

@@ -12,6 +12,7 @@ typedef struct {
     char *name;
     char *uuid;
     guint boots;
+    guint reboots_pending; /* asked for and not done: it is still shutting down */
     gboolean closed;
     gboolean staged; /* applied, not rebooted */
     gboolean updated;
@@ -67,6 +68,10 @@ struct FakeWorld {
     gboolean crashed;
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */
+    const char *lie_stage;  /* "host stage" that does its work and exits 1 */
+    gint64 shutdown_us;     /* from a reboot's stage until the host is really down */
+    gint64 clock_back_us;   /* the controller's clock is so much behind */
+    gint64 append_us;       /* how long the journal takes to say that it has taken something */
     gboolean late_calls; /* a migration whose caller dies with it is still begun, seconds later */
     guint pause_at_migrations; /* fake_world_run returns once so many are issued; 0: never */
     void (*before_list)(FakeWorld *self, guint host); /* a third party acts in between */
@@ -89,8 +94,14 @@ void fake_world_free(FakeWorld *self);
 /* As a scan would find it. (transfer full) */
 VrInventory *fake_world_scan(const FakeWorld *self);
 
-/* Starts a controller on it, with a new rollout if the journal has none. */
+/* A controller that has read the journal and has not been told to go on. */
+void fake_world_open(FakeWorld *self);
+
+/* A controller that goes on, with a new rollout if the journal has none. */
 void fake_world_start(FakeWorld *self);
+
+/* Lets that much time pass, with whatever controller there is. */
+void fake_world_pass(FakeWorld *self, gint64 time_us);
 
 /* The controller dies as by kill -9; the world goes on. */
 void fake_world_kill(FakeWorld *self);

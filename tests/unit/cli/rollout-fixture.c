@@ -162,8 +162,9 @@ fixture_update(VrRollout *rollout, const char *host, gint64 second)
     static const VrPhase until_facts[] = {VR_PHASE_CLOSING, VR_PHASE_COMPARING, VR_PHASE_CLOSED,
                                           VR_PHASE_FACTS_BEFORE};
     static const VrPhase until_return[] = {
-        VR_PHASE_ASSESSING,     VR_PHASE_PREPARING, VR_PHASE_PROVING,   VR_PHASE_APPLYING,
-        VR_PHASE_PROVING_AGAIN, VR_PHASE_REBOOTING, VR_PHASE_RETURNING, VR_PHASE_FACTS_AFTER};
+        VR_PHASE_ASSESSING, VR_PHASE_PREPARING,           VR_PHASE_PROVING,
+        VR_PHASE_APPLYING,  VR_PHASE_FACTS_BEFORE_REBOOT, VR_PHASE_PROVING_AGAIN,
+        VR_PHASE_REBOOTING, VR_PHASE_RETURNING,           VR_PHASE_FACTS_AFTER};
     static const VrPhase until_end[] = {VR_PHASE_VERIFYING, VR_PHASE_SWEEPING, VR_PHASE_OPENING,
                                         VR_PHASE_UPDATED};
     guint index = fixture_find(rollout, VR_STEP_UPDATE, host);

@@ -211,6 +211,169 @@ test_rollout_refused_append_issues_nothing(void **state)
     fake_world_free(world);
 }
 
+/* While the journal is slow, completions wait in the queue: nothing may start twice by that. */
+static void
+test_rollout_slow_journal_starts_nothing_twice(void **state)
+{
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++) {
+        FakeWorld *world = fake_world_new(3, 3);
+        world->append_us = 25000;
+        world->next_migration = outcomes[i].kind;
+        world->next_migration_count = 1;
+        fake_world_start(world);
+        assert_true(fake_world_run(world));
+        assert_good_end(world);
+        assert_int_equal(world->migrations_issued, outcomes[i].migrations);
+        fake_world_free(world);
+    }
+}
+
+/* Until it is told to go on, a new controller issues nothing, however long that takes. */
+static void
+test_rollout_waits_to_be_told_after_a_restart(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 3);
+    guint calls = 0;
+    (void)state;
+
+    world->pause_at_migrations = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    fake_world_kill(world);
+    fake_world_open(world);
+    calls = world->calls;
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h2", NULL);
+    fake_world_pass(world, 3600 * G_GINT64_CONSTANT(1000000));
+    assert_int_equal(world->calls, calls);
+    world->pause_at_migrations = 0;
+    vr_engine_restart(world->engine);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    assert_int_equal(world->migrations_issued, 6);
+    fake_world_free(world);
+}
+
+/* The VM has rolled back long ago and its nightly backup holds a job: not ours to abort. */
+static void
+test_rollout_foreign_job_ends_with_a_person(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    (void)state;
+
+    world->pause_at_migrations = 1;
+    world->next_migration = FAKE_MIGRATION_FAILS;
+    world->next_migration_count = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    fake_world_kill(world);
+    fake_world_pass(world, 3 * 3600 * G_GINT64_CONSTANT(1000000));
+    world->vms[0].at[world->vms[0].source] = VR_SIDE_RUNNING_JOB;
+    world->pause_at_migrations = 0;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_true(world->records->len < 1000);
+    fake_world_free(world);
+}
+
+/* The reboot's stage loses its connection, the host reboots: a retry needs another boot id. */
+static void
+test_rollout_second_reboot_needs_a_second_boot_id(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    (void)state;
+
+    world->lie_stage = "h3 reboot";
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    fake_world_pass(world, 60 * G_GINT64_CONSTANT(1000000));
+    world->lie_stage = NULL;
+    world->shutdown_us = 20 * G_GINT64_CONSTANT(1000000);
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h3", NULL);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_DONE);
+    assert_int_equal(world->hosts[2].rebooted, 2);
+    fake_world_free(world);
+}
+
+/* A guest died, a person started it again on its source: the next run takes it from there. */
+static void
+test_rollout_goes_on_after_a_person_restarted_the_guest(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    FakeVm *vm = &world->vms[0];
+    (void)state;
+
+    world->next_migration = FAKE_MIGRATION_KILLS;
+    world->next_migration_count = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    for (guint v = 0; v < world->vm_count; v++) {
+        if (world->vms[v].at[world->vms[v].source] == VR_SIDE_OFF)
+            vm = &world->vms[v];
+    }
+    vm->at[vm->source] = VR_SIDE_RUNNING;
+    vm->id[vm->source] = 777;
+    fake_world_kill(world);
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static void
+kill_with_guest_left_paused(FakeWorld *world)
+{
+    world->next_migration = FAKE_MIGRATION_LEAVES_PAUSED;
+    world->next_migration_count = 1;
+    world->pause_at_migrations = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    world->pause_at_migrations = 0;
+    fake_world_kill(world);
+}
+
+static void
+test_rollout_time_without_controller_is_no_waiting(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    (void)state;
+
+    kill_with_guest_left_paused(world);
+    fake_world_pass(world, 10 * G_GINT64_CONSTANT(1000000));
+    fake_world_start(world); /* looks once, waits for its fence, and dies as well */
+    fake_world_pass(world, G_GINT64_CONSTANT(1000000));
+    fake_world_kill(world);
+    fake_world_pass(world, 5 * 3600 * G_GINT64_CONSTANT(1000000));
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static void
+test_rollout_clock_that_went_back_stops_nothing(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    gint64 begun_us = 0;
+    (void)state;
+
+    kill_with_guest_left_paused(world);
+    fake_world_pass(world, 10 * G_GINT64_CONSTANT(1000000));
+    world->clock_back_us = 5 * 3600 * G_GINT64_CONSTANT(1000000);
+    begun_us = world->now_us;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    assert_true(world->now_us - begun_us < 600 * G_GINT64_CONSTANT(1000000));
+    fake_world_free(world);
+}
+
 /* The controller dies at one call; the world must end as well. FALSE: there is no such call. */
 static gboolean
 kill_once(guint crash_at, FakeMigration kind, guint hosts)
@@ -222,6 +385,7 @@ kill_once(guint crash_at, FakeMigration kind, guint hosts)
     world->next_migration_count = kind != FAKE_MIGRATION_SUCCEEDS;
     world->crash_at = crash_at;
     world->late_calls = TRUE;
+    world->append_us = 25000;
     fake_world_start(world);
     if (!fake_world_run_to_end(world))
         fail_msg("killed at call %u: it never ends", crash_at);
@@ -333,6 +497,13 @@ main(void)
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
         cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),
         cmocka_unit_test(test_rollout_refused_append_issues_nothing),
+        cmocka_unit_test(test_rollout_slow_journal_starts_nothing_twice),
+        cmocka_unit_test(test_rollout_waits_to_be_told_after_a_restart),
+        cmocka_unit_test(test_rollout_foreign_job_ends_with_a_person),
+        cmocka_unit_test(test_rollout_second_reboot_needs_a_second_boot_id),
+        cmocka_unit_test(test_rollout_goes_on_after_a_person_restarted_the_guest),
+        cmocka_unit_test(test_rollout_time_without_controller_is_no_waiting),
+        cmocka_unit_test(test_rollout_clock_that_went_back_stops_nothing),
         cmocka_unit_test(test_rollout_killed_at_every_call_ends_the_same),
         cmocka_unit_test(test_rollout_killed_while_recovering_ends_the_same),
         cmocka_unit_test(test_rollout_guest_started_while_controller_was_dead_is_found),
