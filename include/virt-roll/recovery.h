@@ -57,6 +57,7 @@ typedef struct {
     gint64 memory_mib;  /* 0: not known */
     gboolean persistent;
     gboolean autostart;
+    gboolean shutting_down; /* odd, but it ends by itself */
     VrMigrationStats stats; /* target only */
     char *definition;       /* (nullable) inactive XML, secrets included, if it was asked for */
     char *detail;           /* (nullable) libvirt's words: state and reason, or the error */

@@ -142,6 +142,13 @@ checked(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     }
 }
 
+/* Row W for a moment: its owner is shutting it down, and then it is off. */
+static gboolean
+is_shutting_down(const VrObservation *observation)
+{
+    return observation->source.shutting_down || observation->target.shutting_down;
+}
+
 static void
 check(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
@@ -167,6 +174,11 @@ check(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
         wait_for_row(self, step, row);
         return;
     case VR_DECISION_OPERATOR:
+        if (is_shutting_down(self->input->observation))
+            wait_for_row(self, step, row);
+        else
+            ask(self, step, row);
+        return;
     case VR_DECISION_RESUME_SOURCE:
     case VR_DECISION_DESTROY_SOURCE:
     case VR_DECISION_UNDEFINE_SOURCE:
@@ -426,7 +438,10 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
             wait_for_row(self, step, row);
         return;
     case VR_DECISION_OPERATOR:
-        ask(self, step, row);
+        if (is_shutting_down(observation))
+            wait_for_row(self, step, row);
+        else
+            ask(self, step, row);
         return;
     case VR_DECISION_ROLLED_BACK:
         roll_back(self, step, row);

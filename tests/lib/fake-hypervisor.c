@@ -53,6 +53,7 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
         reading.persistent = vm->persistent[h];
         reading.autostart = vm->autostart[h];
         reading.memory_mib = vm->memory_mib;
+        reading.shutting_down = vm->at[h] == VR_SIDE_ODD;
         reading.generation = 1;
         reading.stats = (VrMigrationStats){900, 60, 76};
         if (fake_is_active(reading.side)) {

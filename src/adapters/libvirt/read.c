@@ -116,6 +116,7 @@ ask_state(const Question *question, virDomainPtr domain, gboolean has_job, VrRea
     reading->cpu_time_ns = has_id ? (gint64)info.cpuTime : -1;
     reading->memory_mib = (gint64)(info.maxMem / KIB_PER_MIB);
     reading->persistent = persistent == 1;
+    reading->shutting_down = state == VIR_DOMAIN_SHUTDOWN;
     reading->autostart = autostart == 1;
     reading->side = vr_classify_side(state, reason, has_job, has_id, question->role);
     g_free(reading->detail);

@@ -107,6 +107,25 @@ test_rollout_owner_shutdown_counts_as_left(void **state)
     fake_world_free(world);
 }
 
+/* An owner's shutdown takes its time: it is waited for, and the VM stays where it is. */
+static void
+test_rollout_waits_for_a_guest_that_is_shutting_down(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    fake_world_start(world);
+    world->vms[0].at[0] = VR_SIDE_ODD;
+    fake_world_pass(world, 120 * G_GINT64_CONSTANT(1000000));
+    assert_phase(world, VR_ROLLOUT_RUNNING);
+    world->vms[0].at[0] = VR_SIDE_OFF_BY_GUEST;
+    world->vms[0].autostart[0] = FALSE;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_DONE);
+    assert_int_equal(world->vms[0].migrations, 0);
+    fake_world_free(world);
+}
+
 static void
 test_rollout_keeps_failing_ends_failed_and_resumes(void **state)
 {
@@ -492,6 +511,7 @@ main(void)
         cmocka_unit_test(test_rollout_odd_outcome_is_recovered_by_its_row),
         cmocka_unit_test(test_rollout_dead_guest_asks_a_person_and_updates_nothing_more),
         cmocka_unit_test(test_rollout_owner_shutdown_counts_as_left),
+        cmocka_unit_test(test_rollout_waits_for_a_guest_that_is_shutting_down),
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
