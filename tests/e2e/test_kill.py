@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 from pathlib import Path
 
 from labtest import HERE, Failure, Lab, Side, require, wait_for
@@ -106,8 +107,13 @@ def call_sent(roll: Roll) -> str | None:
     return None
 
 
-def hunt(roll: Roll, is_moment: Callable[[Side, Side], bool]) -> str | None:
-    """Kills when both sides of a migration are seen in a state; the source is read before and after the target."""
+def kill_controller(roll: Roll, step: dict[str, Any]) -> None:
+    roll.controllers[-1].kill()
+
+
+def hunt(roll: Roll, is_moment: Callable[[Side, Side], bool],
+         strike: Callable[[Roll, dict[str, Any]], None] = kill_controller) -> str | None:
+    """Strikes when both sides of a migration are seen in a state; the source is read before and after the target."""
     lab, controller = roll.lab, roll.start()
     lab.connect_all()
     while controller.is_running:
@@ -116,7 +122,7 @@ def hunt(roll: Roll, is_moment: Callable[[Side, Side], bool]) -> str | None:
             source, target = (lab.side(step[end], step["vm"], with_job=False) for end in ("source", "target"))
             again = lab.side(step["source"], step["vm"]) if is_moment(source, target) else source
             if again is not source and is_moment(again, target):
-                controller.kill()
+                strike(roll, step)
                 return tell(roll, step, again, target)
             if not source.present:
                 break
