@@ -250,6 +250,8 @@ gboolean vr_phase_is_last(VrPhase phase);          /* nothing more happens to th
 gboolean vr_phase_is_satisfied(VrPhase phase);     /* what comes `after` it may begin */
 gboolean vr_phase_is_host_down(VrPhase phase);     /* from apply until verified */
 gboolean vr_rollout_is_over(VrRolloutPhase phase); /* no command until somebody asks */
+/* There is one, and it is neither done nor closed: it goes on before another begins. */
+gboolean vr_rollout_is_unfinished(const VrRollout *self);
 
 /* Of "name=value" lines; NULL if there is none. (transfer full) */
 char *vr_facts_get(const char *facts, const char *name);

@@ -36,14 +36,6 @@ run_clear(Run *self)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
-/* Neither done nor closed: it goes on before another one begins. */
-static gboolean
-is_unfinished(const VrRollout *rollout)
-{
-    return rollout->basis != NULL && rollout->phase != VR_ROLLOUT_DONE &&
-           rollout->phase != VR_ROLLOUT_CLOSED;
-}
-
 /* ------------------------------------------------------------------ the end */
 
 /* TRUE: it stands in *out_path, which is the caller's. */
@@ -266,7 +258,7 @@ open_for_new(Run *self, GError **error)
     if (!open_controller(self, error))
         return FALSE;
     const VrRollout *rollout = vr_follow_rollout(self->follow);
-    if (!is_unfinished(rollout))
+    if (!vr_rollout_is_unfinished(rollout))
         return TRUE;
     g_set_error(error, VR_ERROR, VR_ERROR_CONFLICT,
                 "rollout %s was begun meanwhile by somebody else; virt-roll status shows it",
@@ -309,7 +301,7 @@ find_unfinished(const Run *self, gboolean *out_is_there, GError **error)
     g_autoptr(VrRollout) rollout = vr_controller_look(self->state, &is_owned, &problem);
 
     /* An owner: opening says who it is. */
-    *out_is_there = is_owned || (rollout != NULL && is_unfinished(rollout));
+    *out_is_there = is_owned || (rollout != NULL && vr_rollout_is_unfinished(rollout));
     if (rollout != NULL || g_error_matches(problem, VR_ERROR, VR_ERROR_NOT_FOUND))
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -338,7 +330,7 @@ run(const VrOptions *options, VrConsole *console, const char *retry, GError **er
     if (is_there) {
         if (!open_controller(&self, error))
             return 0;
-        if (is_unfinished(vr_follow_rollout(self.follow)))
+        if (vr_rollout_is_unfinished(vr_follow_rollout(self.follow)))
             return go_on(&self, error);
         /* Its owner has just finished it. */
         g_clear_pointer(&self.controller, vr_controller_free);

@@ -145,6 +145,9 @@ vr_controller_open(const VrFleet *fleet, VrLibvirt *libvirt, const char *state_d
         vr_controller_free(self);
         return NULL;
     }
+    const VrRollout *rollout = vr_engine_rollout(self->engine);
+    if (vr_rollout_is_unfinished(rollout))
+        vr_libvirt_expect(libvirt, rollout->basis->inventory);
     return self;
 }
 

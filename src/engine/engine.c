@@ -200,10 +200,7 @@ decide_all(VrEngine *self, const VrInput *input, GPtrArray *events)
 static void
 make_way(VrEngine *self)
 {
-    gboolean ended =
-        self->rollout->phase == VR_ROLLOUT_DONE || self->rollout->phase == VR_ROLLOUT_CLOSED;
-
-    if (self->rollout->basis == NULL || !ended)
+    if (self->rollout->basis == NULL || vr_rollout_is_unfinished(self->rollout))
         return;
     vr_rollout_free(self->rollout);
     self->rollout = vr_rollout_new();
@@ -314,8 +311,7 @@ vr_engine_replay(VrEngine *self, GError **error)
     vr_rollout_free(self->rollout);
     self->rollout = rollout;
     self->offset_us = MAX(0, rollout->now_us - now_us(self));
-    self->awaits_restart = rollout->basis != NULL && rollout->phase != VR_ROLLOUT_DONE &&
-                           rollout->phase != VR_ROLLOUT_CLOSED;
+    self->awaits_restart = vr_rollout_is_unfinished(rollout);
     self->ports.hypervisor.vtable->watch(self->ports.hypervisor.context, hint_seen, self);
     return TRUE;
 }

@@ -97,7 +97,7 @@ take_up(VrDeciding *self, const VrStepState *step)
 static void
 start(VrDeciding *self)
 {
-    if (self->rollout->phase == VR_ROLLOUT_CLOSED || self->rollout->phase == VR_ROLLOUT_DONE)
+    if (!vr_rollout_is_unfinished(self->rollout))
         return;
     if (self->rollout->phase != VR_ROLLOUT_RUNNING)
         enter_rollout_phase(self, VR_ROLLOUT_RUNNING, self->input->text);
@@ -118,7 +118,7 @@ retry(VrDeciding *self)
 static void
 close_rollout(VrDeciding *self)
 {
-    if (vr_rollout_is_over(self->rollout->phase) && self->rollout->phase != VR_ROLLOUT_CLOSED)
+    if (vr_rollout_is_over(self->rollout->phase) && vr_rollout_is_unfinished(self->rollout))
         enter_rollout_phase(self, VR_ROLLOUT_CLOSED, self->input->text);
 }
 

@@ -191,6 +191,13 @@ vr_rollout_is_over(VrRolloutPhase phase)
 }
 
 gboolean
+vr_rollout_is_unfinished(const VrRollout *self)
+{
+    return self->basis != NULL && self->phase != VR_ROLLOUT_DONE &&
+           self->phase != VR_ROLLOUT_CLOSED;
+}
+
+gboolean
 vr_step_is_busy(const VrStepState *step)
 {
     return !vr_phase_is_last(step->phase) && step->phase != VR_PHASE_PENDING &&

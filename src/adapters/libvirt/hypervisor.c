@@ -125,6 +125,18 @@ vr_libvirt_find_host(VrLibvirt *self, const char *name, GError **error)
 }
 
 void
+vr_libvirt_expect(VrLibvirt *self, const VrInventory *inventory)
+{
+    pthread_mutex_lock(&self->lock);
+    for (guint i = 0; i < self->host_count; i++) {
+        gint index = vr_inventory_find_host(inventory, self->hosts[i].name);
+        if (index >= 0 && self->hosts[i].uuid == NULL)
+            self->hosts[i].uuid = g_strdup(vr_inventory_host(inventory, (guint)index)->uuid);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+void
 vr_libvirt_free(VrLibvirt *self)
 {
     if (self == NULL)

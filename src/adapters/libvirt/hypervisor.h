@@ -27,6 +27,13 @@ VrHypervisor vr_libvirt_port(VrLibvirt *self);
  */
 VrInventory *vr_libvirt_scan(VrLibvirt *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * The machines that the hosts were when this inventory was taken: another one that answers under
+ * such a name is not read. Before the first call; what is not known there is learned at the first
+ * connection.
+ */
+void vr_libvirt_expect(VrLibvirt *self, const VrInventory *inventory);
+
 /* Stops watching, closes every connection; calls in flight end first or are cut off. */
 void vr_libvirt_free(VrLibvirt *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrLibvirt, vr_libvirt_free)
