@@ -70,6 +70,11 @@ static void
 append_progress(const View *view, GString *line, const VrMigrationProgress *progress)
 {
     gint64 permille = done_permille(progress);
+
+    if (progress->data_total_mib <= 0) { /* the target starts its side first */
+        append_field(line, view->width, "preparing the target");
+        return;
+    }
     g_autoptr(GString) bar = g_string_new(NULL);
     g_autofree char *percent = g_strdup_printf("%3" G_GINT64_FORMAT " %%", permille / 10);
 
@@ -160,13 +165,37 @@ host_line(const View *view, const VrStepState *step)
     return finish_line(view, line);
 }
 
+/* A host that its VMs are leaving. NULL: none is left; its gate's line says the rest. */
+static char *
+drain_line(const View *view, const VrStepState *step)
+{
+    guint all = 0;
+    guint gone = 0;
+
+    for (guint i = 0; i < view->rollout->steps->len; i++) {
+        const VrStepState *other = vr_rollout_step(view->rollout, i);
+        gboolean leaves = other->plan->kind == VR_STEP_MIGRATE &&
+                          g_strcmp0(other->plan->source, step->plan->host) == 0;
+        all += leaves;
+        gone += leaves && vr_phase_is_satisfied(other->phase);
+    }
+    if (gone == all)
+        return NULL;
+
+    GString *line = new_line(step->plan->host, "draining");
+    g_autofree char *text = g_strdup_printf("%u of %u VMs gone", gone, all);
+    append_field(line, view->width, text);
+    return finish_line(view, line);
+}
+
 /* NULL: nothing goes on with it. */
 static char *
 step_line(const View *view, const VrStepState *step)
 {
-    if (step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED ||
-        vr_phase_is_last(step->phase))
+    if (step->phase == VR_PHASE_PENDING || vr_phase_is_last(step->phase))
         return NULL;
+    if (step->phase == VR_PHASE_CLOSED)
+        return drain_line(view, step);
     switch (step->plan->kind) {
     case VR_STEP_UPDATE:
         return host_line(view, step);

@@ -171,6 +171,29 @@ test_live_lines_stay_within_the_width(void **state)
                          "12:00:"));
 }
 
+static void
+test_live_lines_of_a_host_that_is_drained(void **state)
+{
+    static const VrPhase closing[] = {VR_PHASE_CLOSING, VR_PHASE_COMPARING, VR_PHASE_CLOSED};
+    VrMigrationProgress progress = {.data_total_mib = -1, .data_remaining_mib = -1};
+    g_autoptr(VrRollout) rollout = fixture_rollout();
+    g_autoptr(GHashTable) table = g_hash_table_new(NULL, NULL);
+    guint host = fixture_find(rollout, VR_STEP_UPDATE, "h1");
+    guint vm = fixture_find(rollout, VR_STEP_MIGRATE, "vm1");
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(closing); i++)
+        vr_event_free(fixture_enter(rollout, host, closing[i], 1, NULL));
+    vr_event_free(fixture_enter(rollout, vm, VR_PHASE_CHECKING, 1, NULL));
+    vr_event_free(fixture_enter(rollout, vm, VR_PHASE_FITTING, 1, NULL));
+    vr_event_free(fixture_enter(rollout, vm, VR_PHASE_MIGRATING, 1, NULL));
+    g_hash_table_insert(table, GUINT_TO_POINTER(vm + 1), &progress);
+    g_autoptr(GPtrArray) lines = vr_render_live(rollout, table, rollout->now_us, 99);
+    assert_int_equal(lines->len, 3);
+    assert_string_equal(g_ptr_array_index(lines, 0), "▸ vm1        h1 → h3   preparing the target");
+    assert_string_equal(g_ptr_array_index(lines, 1), "▸ h1         draining  0 of 1 VMs gone");
+}
+
 int
 main(void)
 {
@@ -180,6 +203,7 @@ main(void)
         cmocka_unit_test(test_events_of_a_migration),
         cmocka_unit_test(test_events_of_a_gate),
         cmocka_unit_test(test_live_lines_stay_within_the_width),
+        cmocka_unit_test(test_live_lines_of_a_host_that_is_drained),
     };
 
     g_setenv("TZ", "UTC", TRUE);
