@@ -166,6 +166,22 @@ append_changed(GString *out, const VrStatusView *view, guint width)
         g_string_append(out, "  Nothing is left changed: no host closed, no VM in between\n");
 }
 
+/* What to do when no command of ours is next. */
+static void
+append_no_command(GString *out, const VrStatusView *view, guint width)
+{
+    g_autoptr(GPtrArray) changed = vr_render_changed(view->rollout);
+    const char *text = "nothing is to be done";
+
+    if (!vr_rollout_is_over(view->rollout->phase))
+        text = "wait; Ctrl-C where it runs finishes what is in flight and stops";
+    else if (changed->len > 0)
+        text =
+            "put right what is still changed: open closed hosts by your stage open, or let a new "
+            "rollout update them";
+    vr_text_append_wrapped(out, text, "Next:  ", width);
+}
+
 char *
 vr_render_status(const VrStatusView *view, guint width)
 {
@@ -186,6 +202,6 @@ vr_render_status(const VrStatusView *view, guint width)
     if (next != NULL)
         g_string_append_printf(out, "Next:  %s   (%s)\n", next, why);
     else
-        g_string_append(out, "Next:  nothing is to be done\n");
+        append_no_command(out, view, width);
     return g_string_free(out, FALSE);
 }

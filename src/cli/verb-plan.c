@@ -34,6 +34,18 @@ vr_verb_inventory(const VrOptions *options, VrConsole *console, GError **error)
     return vr_console_give(console, text, options->is_json, error);
 }
 
+/* It may have been taken for another level; where it says which one a host has, that counts. */
+static void
+assess(VrInventory *inventory, const char *level)
+{
+    for (guint i = 0; i < inventory->hosts->len; i++) {
+        VrHost *host = g_ptr_array_index(inventory->hosts, i);
+        if (host->update_level != NULL)
+            host->updated =
+                g_strcmp0(host->update_level, level) == 0 ? VR_UPDATED_YES : VR_UPDATED_NO;
+    }
+}
+
 /* On a kept inventory the fleet file is needed only for what the options do not say. */
 static gboolean
 prepare(VrPlanning *planning, const VrOptions *options, VrConsole *console, GError **error)
@@ -49,7 +61,10 @@ prepare(VrPlanning *planning, const VrOptions *options, VrConsole *console, GErr
     if (options->inventory == NULL)
         return vr_planning_scan(planning, error);
     planning->inventory = vr_inputs_load_inventory(options->inventory, error);
-    return planning->inventory != NULL;
+    if (planning->inventory == NULL)
+        return FALSE;
+    assess(planning->inventory, planning->level);
+    return TRUE;
 }
 
 static gboolean
@@ -57,6 +72,11 @@ save(const char *path, const char *text, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, VR_ERROR, VR_ERROR_REFUSED, "%s: is there already and is kept as it is",
+                    path);
+        return FALSE;
+    }
     if (g_file_set_contents(path, text, -1, &problem))
         return TRUE;
     g_set_error_literal(error, VR_ERROR, VR_ERROR_IO, problem->message);

@@ -218,14 +218,35 @@ go_on(Run *self, GError **error)
 
 /* ------------------------------------------------------------------ beginning */
 
-/* Names files and stages' attempts: short, sortable, no more than letters, digits and marks. */
+/* Does an earlier rollout have this id? Its stages and its report stand under it. */
+static gboolean
+is_id_taken(const Run *self, const char *id)
+{
+    const VrRollout *last = vr_follow_rollout(self->follow);
+    g_autofree char *stages = g_build_filename(self->state, "stages", id, NULL);
+    g_autofree char *name = g_strdup_printf("%s.json", id);
+    g_autofree char *report = g_build_filename(self->state, "reports", name, NULL);
+
+    return g_strcmp0(last->id, id) == 0 || g_file_test(stages, G_FILE_TEST_EXISTS) ||
+           g_file_test(report, G_FILE_TEST_EXISTS);
+}
+
+/*
+ * Names files and stages' attempts: short, sortable, no more than letters, digits and marks. Never
+ * the same twice, or a stage's attempt of an earlier rollout would be taken for one of this.
+ */
 static char *
-make_id(const char *fleet)
+make_id(const Run *self)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *time = g_date_time_format(now, "%Y%m%d-%H%M%S");
+    char *id = g_strdup_printf("%s-%.*s", time, FLEET_NAME_SHOWN, self->planning.fleet->name);
 
-    return g_strdup_printf("%s-%.*s", time, FLEET_NAME_SHOWN, fleet);
+    for (guint i = 2; is_id_taken(self, id); i++) {
+        g_free(id);
+        id = g_strdup_printf("%s-%.*s.%u", time, FLEET_NAME_SHOWN, self->planning.fleet->name, i);
+    }
+    return id;
 }
 
 static void
@@ -271,7 +292,8 @@ begin(Run *self, GError **error)
 {
     VrPlanning *planning = &self->planning;
 
-    if (!vr_planning_read_request(planning, self->options, error) ||
+    planning->policy = vr_inputs_load_policy(self->options, self->console, error);
+    if (planning->policy == NULL || !vr_planning_read_request(planning, self->options, error) ||
         !vr_inputs_check_stages(planning->fleet, error) || !vr_planning_scan(planning, error) ||
         !vr_planning_compute(planning, error))
         return 0;
@@ -284,7 +306,7 @@ begin(Run *self, GError **error)
     }
     if (!open_for_new(self, error))
         return 0;
-    g_autofree char *id = make_id(planning->fleet->name);
+    g_autofree char *id = make_id(self);
     vr_controller_begin(self->controller, id, planning->plan, planning->policy,
                         planning->inventory);
     return watch(self, error);
@@ -315,8 +337,6 @@ run(const VrOptions *options, VrConsole *console, const char *retry, GError **er
     gboolean is_there = FALSE;
 
     if ((self.planning.fleet = vr_inputs_load_fleet(options, error)) == NULL)
-        return 0;
-    if ((self.planning.policy = vr_inputs_load_policy(options, console, error)) == NULL)
         return 0;
     if (!options->is_yes && !vr_console_can_ask()) {
         g_set_error(error, VR_ERROR, VR_ERROR_INVALID,

@@ -29,13 +29,19 @@ static void
 read_facts(gpointer data, gpointer unused)
 {
     Facts *facts = data;
-    int exit_status = 0;
     (void)unused;
 
-    g_autofree char *output =
-        vr_process_run_stage(facts->host, VR_STAGE_FACTS, facts->level != NULL ? facts->level : "",
-                             &exit_status, &facts->error);
+    g_autofree char *output = vr_process_run_stage(
+        facts->host, VR_STAGE_FACTS, facts->level != NULL ? facts->level : "", NULL, &facts->error);
+    if (facts->error != NULL)
+        return;
     facts->update_level = vr_facts_get(output, "update_level");
+    if (facts->update_level == NULL || facts->update_level[0] == '\0')
+        g_set_error(
+            &facts->error, VR_ERROR, VR_ERROR_FAILED,
+            "%s: stage facts: it prints no line update_level=LEVEL, so nothing says whether "
+            "the host is updated",
+            facts->host->name);
 }
 
 static void
@@ -87,8 +93,7 @@ add_levels(Scan *scan, GError **error)
         Facts *facts = &g_array_index(all, Facts, i);
         VrHost *host = find_host(scan->inventory, facts->host->name);
         if (facts->error != NULL) {
-            g_propagate_prefixed_error(error, g_steal_pointer(&facts->error),
-                                       "%s: stage facts: ", facts->host->name);
+            g_propagate_error(error, g_steal_pointer(&facts->error));
             return FALSE;
         }
         host->update_level = g_steal_pointer(&facts->update_level);

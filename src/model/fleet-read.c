@@ -20,6 +20,8 @@ typedef struct {
     VrFleetHost *defaults;
     GHashTable *names; /* (element-type utf8 VrFleetHost) names and aliases so far */
     GHashTable *uris;
+    GHashTable *peer_uris;
+    GHashTable *migrate_uris;
 } Load;
 
 static void
@@ -87,16 +89,19 @@ claim_name(Load *self, const char *field, const char *name, VrFleetHost *host)
     g_hash_table_insert(self->names, (gpointer)(guintptr)name, host);
 }
 
+/* One address, one host: with a peer_uri of another one, VMs would migrate to the wrong machine. */
 static void
-claim_uri(Load *self, VrFleetHost *host)
+claim_address(Load *self, GHashTable *owners, const char *member, const char *address,
+              VrFleetHost *host)
 {
-    const VrFleetHost *owner = g_hash_table_lookup(self->uris, host->uri);
+    const VrFleetHost *owner = address != NULL ? g_hash_table_lookup(owners, address) : NULL;
     if (owner != NULL) {
         g_autofree char *line = format_line(owner);
-        vr_reader_fail(self->reader, "uri", "\"%s\" is already the uri of host %s%s", host->uri,
-                       owner->name, line);
+        vr_reader_fail(self->reader, member, "\"%s\" is already the %s of host %s%s", address,
+                       member, owner->name, line);
     }
-    g_hash_table_insert(self->uris, host->uri, host);
+    if (address != NULL)
+        g_hash_table_insert(owners, (gpointer)(guintptr)address, host);
 }
 
 static void
@@ -111,7 +116,9 @@ add_host(Load *self, const VrFleetHost *entry, const char *name)
     claim_name(self, "name", host->name, host);
     for (guint i = 0; host->aliases[i] != NULL; i++)
         claim_name(self, "aliases", host->aliases[i], host);
-    claim_uri(self, host);
+    claim_address(self, self->uris, "uri", host->uri, host);
+    claim_address(self, self->peer_uris, "peer_uri", host->peer_uri, host);
+    claim_address(self, self->migrate_uris, "migrate_uri", host->migrate_uri, host);
     g_ptr_array_add(self->fleet->hosts, g_steal_pointer(&host));
 }
 
@@ -180,13 +187,15 @@ vr_fleet_read(const VrDocument *document, GError **error)
     g_autoptr(VrFleetHost) defaults = vr_fleet_host_new();
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GHashTable) uris = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) peer_uris = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) migrate_uris = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(VrFleet) fleet = g_new0(VrFleet, 1);
     fleet->path = g_strdup(document->source);
     fleet->hosts = g_ptr_array_new_with_free_func(free_host);
     fleet->keepalive_interval_s = KEEPALIVE_INTERVAL_S;
     fleet->keepalive_count = KEEPALIVE_COUNT;
 
-    Load load = {reader, fleet, defaults, names, uris};
+    Load load = {reader, fleet, defaults, names, uris, peer_uris, migrate_uris};
     read_fleet(&load);
     if (!vr_reader_finish(reader, error))
         return NULL;

@@ -38,7 +38,7 @@ static const VrRecoveryRow rows[] = {
     {VR_ROW_Z, ANYWHERE, BIT(VR_SIDE_POSTCOPY), ANY_SIDE, ANY, ANY, ANY, HOLD, FALSE, FALSE,
      "is in post-copy: past the point of no return, both hosts must stay up"},
     {VR_ROW_X, BIT(VR_ELSEWHERE_YES), ANY_SIDE, ANY_SIDE, ANY, ANY, ANY, OPERATOR, FALSE, FALSE,
-     "was moved to a third host by someone else"},
+     "is on a third host: someone else moved it, or the peer_uri of its target leads there"},
     {VR_ROW_U, BIT(VR_ELSEWHERE_UNKNOWN), ANY_SIDE, ANY_SIDE, ANY, ANY, ANY, HOLD, FALSE, FALSE,
      "may be on a host that cannot be read"},
     {VR_ROW_U, NOWHERE_ELSE, BIT(VR_SIDE_UNKNOWN), ANY_SIDE, ANY, ANY, ANY, HOLD, FALSE, FALSE,

@@ -33,7 +33,7 @@ def fleet_text(lab: Lab) -> str:
 
 
 def test_one_host_under_two_names(lab: Lab, context) -> None:
-    again = f"  - name: h9\n    uri: {lab.tcp_uri('h1')}\n    peer_uri: {lab.tcp_uri('h1')}\n"
+    again = f"  - name: h9\n    uri: {lab.tcp_uri('h1')}\n    peer_uri: qemu+tcp://10.77.0.99/system\n"
     context.note(refuse(lab, fleet_text(lab) + again, 2, r"h1", r"h9", r"UUID"))
 
 
@@ -55,3 +55,14 @@ def test_fleet_of_one(lab: Lab, context) -> None:
     taken = next(host for host in lab.hosts if host != lab.empty_host())
     head, *hosts = re.split(r"(?m)^(?=  - name:)", fleet_text(lab))
     context.note(refuse(lab, head + next(host for host in hosts if f"name: {taken}\n" in host), 3, taken))
+
+
+def test_facts_that_fail(lab: Lab, context) -> None:
+    """A host that could not be assessed is not taken for one that is not updated."""
+    text = re.sub(r"facts: \[.*\]", "facts: [/bin/false]", fleet_text(lab))
+    context.note(refuse(lab, text, 1, r"h1: stage facts", r"exit"))
+
+
+def test_facts_that_say_nothing(lab: Lab, context) -> None:
+    text = re.sub(r"facts: \[.*\]", "facts: [/bin/true]", fleet_text(lab))
+    context.note(refuse(lab, text, 1, r"h1: stage facts", r"update_level"))

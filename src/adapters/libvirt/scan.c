@@ -260,9 +260,8 @@ add_vm(VrInventory *inventory, const VrListedDomain *domain, const char *host, c
     vm->unmovable_reason = g_strdup(reason);
 }
 
-/* Never less than what runs there today: a default must not refuse a fleet that works. */
 static gint64
-default_vcpus(const HostScan *scan)
+allocated_vcpus(const HostScan *scan)
 {
     gint64 allocated = 0;
     for (guint i = 0; i < scan->domains->len; i++) {
@@ -270,7 +269,30 @@ default_vcpus(const HostScan *scan)
         if (domain->active)
             allocated += domain->vcpus;
     }
-    return MAX(scan->threads, allocated);
+    return allocated;
+}
+
+/*
+ * vCPUs per 1000 threads, where the fleet file does not say: the highest ratio seen today, and at
+ * least so many that any one host can be emptied. A default must not refuse a fleet that works.
+ */
+static gint64
+overcommit_permille(const HostScan *scans, guint host_count)
+{
+    gint64 ratio = 1000;
+    gint64 all_threads = 0;
+    gint64 most_threads = 0;
+    gint64 allocated = 0;
+    for (guint i = 0; i < host_count; i++) {
+        gint64 threads = MAX(scans[i].threads, 1);
+        gint64 here = allocated_vcpus(&scans[i]);
+        ratio = MAX(ratio, (here * 1000 + threads - 1) / threads);
+        all_threads += threads;
+        most_threads = MAX(most_threads, threads);
+        allocated += here;
+    }
+    gint64 left = all_threads - most_threads;
+    return left > 0 ? MAX(ratio, (allocated * 1000 + left - 1) / left) : ratio;
 }
 
 static void
@@ -281,7 +303,7 @@ set_string(char **field, const char *value)
 }
 
 static void
-add_host(VrInventory *inventory, const VrFleetHost *host, const HostScan *scan)
+add_host(VrInventory *inventory, const VrFleetHost *host, const HostScan *scan, gint64 overcommit)
 {
     VrHost *added = vr_inventory_add_host(inventory, host->name);
     set_string(&added->pool, host->pool);
@@ -291,7 +313,7 @@ add_host(VrInventory *inventory, const VrFleetHost *host, const HostScan *scan)
     set_string(&added->hypervisor_version, scan->hypervisor_version);
     set_string(&added->libvirt_version, scan->libvirt_version);
     added->memory_mib = host->memory_mib > 0 ? host->memory_mib : scan->memory_mib;
-    added->vcpus = host->vcpus > 0 ? host->vcpus : default_vcpus(scan);
+    added->vcpus = host->vcpus > 0 ? host->vcpus : (scan->threads * overcommit + 999) / 1000;
     added->link_mib_per_s = host->link_mib_per_s;
     added->update_s = host->update_s;
     added->updated = VR_UPDATED_NOT_ASSESSED;
@@ -301,10 +323,11 @@ static VrInventory *
 build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places)
 {
     VrInventory *inventory = vr_inventory_new();
+    gint64 overcommit = overcommit_permille(scans, self->host_count);
     inventory->taken_at_us = g_get_real_time();
     for (guint i = 0; i < self->host_count; i++) {
         const HostScan *scan = &scans[i];
-        add_host(inventory, vr_fleet_host(self->fleet, i), scan);
+        add_host(inventory, vr_fleet_host(self->fleet, i), scan, overcommit);
         for (guint j = 0; j < scan->domains->len; j++) {
             const VrListedDomain *domain = g_ptr_array_index(scan->domains, j);
             const Place *place = g_hash_table_lookup(places, domain->uuid);

@@ -64,7 +64,8 @@ test_status_of_a_running_rollout(void **state)
                                  "flight\n  ends about 2026-11-22 12:00:"));
     assert_non_null(strstr(text, "  Still changed: vm1 is between h1 and h3 (migrating)\n"
                                  "  Still changed: h1 is closed to guests (closed)\n"
-                                 "Next:  nothing is to be done\n"));
+                                 "Next:  wait; Ctrl-C where it runs finishes what is in flight and "
+                                 "stops\n"));
 }
 
 static void

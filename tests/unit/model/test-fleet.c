@@ -230,6 +230,12 @@ test_fleet_refuses(void **state)
          "hosts[1].name: \"h1\" is already the name or an alias of host h2"},
         {HOSTS(H1 ",{\"name\":\"h2\",\"uri\":\"qemu+ssh://h1/system\"}"),
          "hosts[1].uri: \"qemu+ssh://h1/system\" is already the uri of host h1"},
+        {HOSTS(H1 ",{\"name\":\"h2\",\"uri\":\"qemu+ssh://h2/system\","
+                  "\"peer_uri\":\"qemu+ssh://h1/system\"}"),
+         "hosts[1].peer_uri: \"qemu+ssh://h1/system\" is already the peer_uri of host h1"},
+        {HOSTS("{\"name\":\"h[1-2]\",\"uri\":\"qemu+ssh://{name}/system\","
+               "\"migrate_uri\":\"tcp://10.0.0.1\"}"),
+         "migrate_uri: \"tcp://10.0.0.1\" is already the migrate_uri of host h1"},
     };
     (void)state;
     expect_refusals(rows, G_N_ELEMENTS(rows));
