@@ -141,6 +141,7 @@ typedef struct {
     gint64 cpu_time_ns;   /* step-phase observing: of the target, for "does it advance?" */
     gboolean autostart;
     gboolean paused;
+    gboolean refused; /* call-returned: the other side said no */
     VrMigrationStats stats;
     char *rollout; /* created: the id */
     char *reason;
@@ -196,7 +197,8 @@ typedef struct {
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
     gint64 call_us;   /* when the last migration was issued; 0 */
-    char *last_error; /* (nullable) of the last call that came back with one */
+    char *last_error; /* (nullable) of the last migration that came back with one */
+    gboolean refused; /* it was refused, which trying again does not change */
 
     /* update */
     guint rounds;      /* lists that proved the host empty in a row */

@@ -239,6 +239,7 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
         step->call_attempt = 0;
         g_free(step->last_error);
         step->last_error = g_strdup(event->reason);
+        step->refused = event->refused;
     }
     step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
 }

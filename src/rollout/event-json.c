@@ -32,6 +32,7 @@ static const IntegerField short_fields[] = {
     {"round", G_STRUCT_OFFSET(VrEvent, round), 0},
     {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0},
     {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0},
+    {"refused", G_STRUCT_OFFSET(VrEvent, refused), 0},
 };
 
 static const struct {

@@ -303,6 +303,7 @@ vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
         VrEvent *event = vr_deciding_add(self, VR_EVENT_CALL_RETURNED, step);
         event->attempt = self->input->attempt;
         event->reason = error != NULL ? g_strdup(error->message) : NULL;
+        event->refused = error != NULL && error->code == VR_ERROR_REFUSED;
         /* The daemon may still have the call in hand: nothing is concluded until it cannot. */
         if (unreachable)
             event->deadline_us = self->at_us + recovery(self)->fence_ms * VR_MS_US;
@@ -340,6 +341,10 @@ roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
         ask(self, step, row);
     } else if (!vr_rollout_may_begin(self->rollout)) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
+    } else if (step->refused && !step->vouched) {
+        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
+                          g_strdup_printf("%s runs on %s as before: %s", step->plan->vm,
+                                          step->plan->source, step->last_error));
     } else if (step->tries >= policy->attempts_max) {
         vr_deciding_enter(
             self, step, VR_PHASE_FAILED,

@@ -142,10 +142,12 @@ switch_over(FakeWorld *self, gpointer data)
         move_free(move);
         return;
     }
-    if (move->kind == FAKE_MIGRATION_FAILS) {
+    if (move->kind == FAKE_MIGRATION_FAILS || move->kind == FAKE_MIGRATION_IS_REFUSED) {
         set_side(self, vm, vm->target, VR_SIDE_ABSENT);
         set_side(self, vm, vm->source, VR_SIDE_RUNNING);
-        move->error = g_error_new(VR_ERROR, VR_ERROR_FAILED, "target said no");
+        move->error = g_error_new(
+            VR_ERROR, move->kind == FAKE_MIGRATION_FAILS ? VR_ERROR_FAILED : VR_ERROR_REFUSED,
+            "target said no");
     } else if (move->kind == FAKE_MIGRATION_LEAVES_PAUSED) {
         set_side(self, vm, vm->target, VR_SIDE_ABSENT);
         set_side(self, vm, vm->source, VR_SIDE_MIGRATION);

@@ -41,6 +41,7 @@ typedef struct FakeWorld FakeWorld;
 /* What the next migrations do instead of succeeding. */
 typedef enum {
     FAKE_MIGRATION_SUCCEEDS,
+    FAKE_MIGRATION_IS_REFUSED,                /* rolled back, and the call says refused */
     FAKE_MIGRATION_FAILS,                     /* rolled back by libvirt, call returns an error */
     FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE, /* source daemon died after the target ran: row G */
     FAKE_MIGRATION_LEAVES_PAUSED,             /* source paused without job, target absent: row E */

@@ -107,6 +107,26 @@ test_rollout_owner_shutdown_counts_as_left(void **state)
     fake_world_free(world);
 }
 
+/* A closed target stays closed however often it is asked: a person hears of it at once. */
+static void
+test_rollout_refused_migration_asks_a_person(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    world->next_migration = FAKE_MIGRATION_IS_REFUSED;
+    world->next_migration_count = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "target said no"));
+    fake_world_kill(world);
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
 /* An owner's shutdown takes its time: it is waited for, and the VM stays where it is. */
 static void
 test_rollout_waits_for_a_guest_that_is_shutting_down(void **state)
@@ -511,6 +531,7 @@ main(void)
         cmocka_unit_test(test_rollout_odd_outcome_is_recovered_by_its_row),
         cmocka_unit_test(test_rollout_dead_guest_asks_a_person_and_updates_nothing_more),
         cmocka_unit_test(test_rollout_owner_shutdown_counts_as_left),
+        cmocka_unit_test(test_rollout_refused_migration_asks_a_person),
         cmocka_unit_test(test_rollout_waits_for_a_guest_that_is_shutting_down),
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
