@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from labtest import Lab, require
 from rolltest import Roll, check_end
+
+EXIT_GOES_ON_LATER = 7
 
 
 def test_whole(lab: Lab, context) -> None:
@@ -31,6 +36,26 @@ def test_whole(lab: Lab, context) -> None:
         require(status["phase"] == "done" and not status["controller_alive"], f"status says {status}")
         check_nothing_left(lab, roll)
         context.note(f"rollout took {report['summary']['duration_ms']} ms, {len(roll.journal.records())} records")
+    finally:
+        roll.end()
+
+
+def test_interrupted(lab: Lab, context) -> None:
+    """SIGINT in the middle of a migration: that one ends, nothing else begins, and a later run goes on."""
+    roll = Roll(lab)
+    try:
+        controller = roll.start()
+        roll.await_journal(lambda: roll.journal.entered("migrating"), "a migration")
+        os.kill(controller.process.pid, signal.SIGINT)
+        status = controller.wait()
+        require(status == EXIT_GOES_ON_LATER, f"exit {status}, not {EXIT_GOES_ON_LATER}:\n{controller.output}")
+        phases = {vm: roll.journal.phase_of(vm=vm) for vm in lab.vms}
+        require(set(phases.values()) <= {None, "pending", "settled"}, f"stopped, and still at work: {phases}")
+        require("settled" in phases.values(), f"what was in flight did not end: {phases}")
+        require(all(len(lab.places(vm)) == 1 for vm in lab.vms), "a guest is on two hosts")
+        context.note(f"stopped with {phases}; goes on")
+        roll.finish()
+        check_end(roll)
     finally:
         roll.end()
 
