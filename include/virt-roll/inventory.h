@@ -75,6 +75,11 @@ typedef struct {
     char *business_unit;
     char *group;
     char *service_class;
+    /* From a scan, as libvirt's XML says: */
+    char *title;
+    char *disks;    /* "vda network/nbd vm1; sda file /isos/a.iso" */
+    char *devices;  /* that matter to a migration: "interface/bridge; tpm" */
+    char *metadata; /* the XML of <metadata> */
 
     /* Set by vr_inventory_seal. */
     guint host_index;

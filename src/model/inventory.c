@@ -71,6 +71,10 @@ vm_free(gpointer data)
     g_free(self->business_unit);
     g_free(self->group);
     g_free(self->service_class);
+    g_free(self->title);
+    g_free(self->disks);
+    g_free(self->devices);
+    g_free(self->metadata);
     g_free(self);
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     char *libvirt_version;
     GPtrArray *domains;           /* (element-type VrListedDomain) */
     GPtrArray *unmovable_reasons; /* (element-type utf8) nullable; same index */
+    GPtrArray *facts;             /* (element-type VrDomainFacts) same index */
 } HostScan;
 
 static void
@@ -32,6 +33,7 @@ host_scan_clear(HostScan *self)
     g_free(self->libvirt_version);
     g_clear_pointer(&self->domains, g_ptr_array_unref);
     g_clear_pointer(&self->unmovable_reasons, g_ptr_array_unref);
+    g_clear_pointer(&self->facts, g_ptr_array_unref);
 }
 
 static char *
@@ -70,7 +72,7 @@ scan_machine(HostScan *self, virConnectPtr connection, GError **error)
 /* FALSE with error; TRUE with NULL: it can migrate, as far as its definition tells. */
 static gboolean
 scan_domain(const VrListedDomain *domain, virConnectPtr connection, const char *host,
-            char **out_reason, GError **error)
+            VrDomainFacts *facts, char **out_reason, GError **error)
 {
     g_autofree char *text = virDomainGetXMLDesc(domain->domain, 0);
     if (text == NULL) {
@@ -83,16 +85,22 @@ scan_domain(const VrListedDomain *domain, virConnectPtr connection, const char *
                             domain->name);
         return FALSE;
     }
-    g_auto(VrDomainFacts) facts = {0};
-    if (!vr_xml_parse_domain(text, &facts, error)) {
+    if (!vr_xml_parse_domain(text, facts, error)) {
         g_prefix_error(error, "%s: VM %s: ", host, domain->name);
         return FALSE;
     }
-    if (facts.host_device != NULL)
-        *out_reason = g_steal_pointer(&facts.host_device);
+    if (facts->host_device != NULL)
+        *out_reason = g_strdup(facts->host_device);
     else if (domain->active && !domain->persistent)
         *out_reason = g_strdup("is transient: has no persistent definition to keep");
     return TRUE;
+}
+
+static void
+free_facts(gpointer data)
+{
+    vr_domain_facts_clear(data);
+    g_free(data);
 }
 
 static gboolean
@@ -105,10 +113,13 @@ scan_host(HostScan *self, GError **error)
     if (self->domains == NULL)
         return FALSE;
     self->unmovable_reasons = g_ptr_array_new_with_free_func(g_free);
+    self->facts = g_ptr_array_new_with_free_func(free_facts);
     for (guint i = 0; i < self->domains->len; i++) {
+        VrDomainFacts *facts = g_new0(VrDomainFacts, 1);
         char *reason = NULL;
-        if (!scan_domain(g_ptr_array_index(self->domains, i), connection, self->host->name, &reason,
-                         error))
+        g_ptr_array_add(self->facts, facts);
+        if (!scan_domain(g_ptr_array_index(self->domains, i), connection, self->host->name, facts,
+                         &reason, error))
             return FALSE;
         g_ptr_array_add(self->unmovable_reasons, reason);
     }
@@ -242,7 +253,8 @@ vm_state(const VrListedDomain *domain)
 }
 
 static void
-add_vm(VrInventory *inventory, const VrListedDomain *domain, const char *host, const char *reason)
+add_vm(VrInventory *inventory, const VrListedDomain *domain, const VrDomainFacts *facts,
+       const char *host, const char *reason)
 {
     VrVm *vm = vr_inventory_add_vm(inventory, domain->uuid, domain->name, host);
     vm->memory_mib = domain->memory_mib;
@@ -258,6 +270,10 @@ add_vm(VrInventory *inventory, const VrListedDomain *domain, const char *host, c
     vm->movable = reason == NULL;
     g_free(vm->unmovable_reason);
     vm->unmovable_reason = g_strdup(reason);
+    vm->title = g_strdup(facts->title);
+    vm->disks = g_strdup(facts->disks);
+    vm->devices = g_strdup(facts->devices);
+    vm->metadata = g_strdup(facts->metadata);
 }
 
 static gint64
@@ -332,7 +348,7 @@ build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places
             const VrListedDomain *domain = g_ptr_array_index(scan->domains, j);
             const Place *place = g_hash_table_lookup(places, domain->uuid);
             if (place->domain == domain) {
-                add_vm(inventory, domain, scan->host->name,
+                add_vm(inventory, domain, g_ptr_array_index(scan->facts, j), scan->host->name,
                        g_ptr_array_index(scan->unmovable_reasons, j));
             } else {
                 g_message("%s: definition of VM %s (%s) left out: the VM is on %s",

@@ -170,6 +170,81 @@ dup_host_device(const xmlNode *devices)
     return NULL;
 }
 
+/* "vda network/nbd vm1": target, type and protocol, and what it lies on. */
+static void
+append_disk(GString *text, xmlNode *disk)
+{
+    static const char *const places[] = {"file", "dev", "name", "dir", "volume"};
+    xmlNode *source = find_child(disk, "source");
+    xmlNode *target = find_child(disk, "target");
+    g_autofree char *name = target != NULL ? dup_attribute(target, "dev") : NULL;
+    g_autofree char *type = dup_attribute(disk, "type");
+    g_autofree char *protocol = source != NULL ? dup_attribute(source, "protocol") : NULL;
+    g_autofree char *place = NULL;
+
+    for (guint i = 0; source != NULL && place == NULL && i < G_N_ELEMENTS(places); i++)
+        place = dup_attribute(source, places[i]);
+    g_string_append_printf(text, "%s%s %s%s%s %s", text->len > 0 ? "; " : "",
+                           name != NULL ? name : "?", type != NULL ? type : "?",
+                           protocol != NULL ? "/" : "", protocol != NULL ? protocol : "",
+                           place != NULL ? place : "-");
+}
+
+/* Whether a VM can migrate may depend on these; the rest of its devices goes along anyhow. */
+static gboolean
+is_told(const xmlNode *device)
+{
+    static const char *const names[] = {"interface", "hostdev", "filesystem", "tpm",
+                                        "redirdev",  "shmem",   "vsock"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (is_element(device, names[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static void
+append_device(GString *text, xmlNode *device)
+{
+    g_autofree char *type = dup_attribute(device, "type");
+    g_string_append_printf(text, "%s%s%s%s", text->len > 0 ? "; " : "", (const char *)device->name,
+                           type != NULL ? "/" : "", type != NULL ? type : "");
+}
+
+static char *
+text_or_null(GString *text)
+{
+    return g_string_free(text, text->len == 0);
+}
+
+static void
+read_devices(const xmlNode *devices, VrDomainFacts *out_facts)
+{
+    GString *disks = g_string_new(NULL);
+    GString *others = g_string_new(NULL);
+    for (xmlNode *node = devices == NULL ? NULL : devices->children; node != NULL;
+         node = node->next) {
+        if (is_element(node, "disk"))
+            append_disk(disks, node);
+        else if (is_told(node))
+            append_device(others, node);
+    }
+    out_facts->disks = text_or_null(disks);
+    out_facts->devices = text_or_null(others);
+}
+
+static char *
+dup_xml(xmlDoc *document, xmlNode *node)
+{
+    if (node == NULL)
+        return NULL;
+    xmlBuffer *buffer = xmlBufferCreate();
+    char *text = xmlNodeDump(buffer, document, node, 0, 0) > 0
+                     ? g_strdup((const char *)xmlBufferContent(buffer))
+                     : NULL;
+    xmlBufferFree(buffer);
+    return text;
+}
+
 gboolean
 vr_xml_parse_domain(const char *text, VrDomainFacts *out_facts, GError **error)
 {
@@ -178,7 +253,10 @@ vr_xml_parse_domain(const char *text, VrDomainFacts *out_facts, GError **error)
         return FALSE;
     const xmlNode *root = xmlDocGetRootElement(document);
     out_facts->uuid = dup_uuid(find_child(root, "uuid"));
+    out_facts->title = dup_text(find_child(root, "title"));
+    out_facts->metadata = dup_xml(document, find_child(root, "metadata"));
     out_facts->host_device = dup_host_device(find_child(root, "devices"));
+    read_devices(find_child(root, "devices"), out_facts);
     return TRUE;
 }
 
@@ -187,4 +265,8 @@ vr_domain_facts_clear(VrDomainFacts *self)
 {
     g_clear_pointer(&self->uuid, g_free);
     g_clear_pointer(&self->host_device, g_free);
+    g_clear_pointer(&self->title, g_free);
+    g_clear_pointer(&self->disks, g_free);
+    g_clear_pointer(&self->devices, g_free);
+    g_clear_pointer(&self->metadata, g_free);
 }

@@ -25,7 +25,11 @@ void vr_capabilities_clear(VrCapabilities *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrCapabilities, vr_capabilities_clear)
 
 typedef struct {
-    char *uuid;        /* canonical; NULL: missing or malformed */
+    char *uuid;  /* canonical; NULL: missing or malformed */
+    char *title; /* this and the next three: as in VrVm */
+    char *disks;
+    char *devices;
+    char *metadata;
     char *host_device; /* why it cannot migrate: "uses a host device (…)"; NULL: it uses none */
 } VrDomainFacts;
 

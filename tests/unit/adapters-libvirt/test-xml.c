@@ -101,6 +101,29 @@ assert_refused(const char *text, const char *why)
 }
 
 static void
+test_xml_domain_tells_disks_devices_title_and_metadata(void **state)
+{
+    g_auto(VrDomainFacts) facts = {0};
+    g_autoptr(GError) error = NULL;
+    (void)state;
+
+    assert_true(vr_xml_parse_domain(
+        "<domain><uuid>" VM_UUID "</uuid><title> Shop </title>"
+        "<metadata><o:unit xmlns:o='urn:o'>retail</o:unit></metadata><devices>"
+        "<disk type='network'><source protocol='nbd' name='vm1'><host name='x'/></source>"
+        "<target dev='vda'/></disk>"
+        "<disk type='file' device='cdrom'><source file='/isos/a.iso'/><target dev='sda'/></disk>"
+        "<disk type='file' device='cdrom'><target dev='sdb'/></disk><serial type='file'/>"
+        "<interface type='bridge'/><tpm/></devices></domain>",
+        &facts, &error));
+    assert_string_equal(facts.title, "Shop");
+    assert_string_equal(facts.disks, "vda network/nbd vm1; sda file /isos/a.iso; sdb file -");
+    assert_string_equal(facts.devices, "interface/bridge; tpm");
+    assert_non_null(strstr(facts.metadata, "retail"));
+    assert_null(facts.host_device);
+}
+
+static void
 test_xml_broken_text_is_refused(void **state)
 {
     (void)state;
@@ -156,6 +179,7 @@ main(void)
         cmocka_unit_test(test_xml_domain_tells_host_devices),
         cmocka_unit_test(test_xml_domain_with_failover_team_may_migrate),
         cmocka_unit_test(test_xml_host_devices_elsewhere_in_the_document_are_not_devices),
+        cmocka_unit_test(test_xml_domain_tells_disks_devices_title_and_metadata),
         cmocka_unit_test(test_xml_broken_text_is_refused),
         cmocka_unit_test(test_xml_document_type_is_refused_with_all_that_it_could_do),
         cmocka_unit_test(test_xml_size_and_depth_are_limited),
