@@ -37,6 +37,18 @@ def test_one_host_under_two_names(lab: Lab, context) -> None:
     context.note(refuse(lab, fleet_text(lab) + again, 2, r"h1", r"h9", r"UUID"))
 
 
+def test_one_uuid_running_twice(lab: Lab, context) -> None:
+    """A second running VM with the UUID of another: nobody knows which one is meant."""
+    empty, taken = lab.empty_host(), lab.place("vm1")
+    uuid = lab.domain(taken, "vm1").UUIDString()
+    twin = lab.connection(empty).createXML(f"""<domain type='qemu'><name>twin</name><uuid>{uuid}</uuid>
+        <memory unit='MiB'>16</memory><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os></domain>""")
+    try:
+        context.note(refuse(lab, fleet_text(lab), 2, taken, empty, uuid))
+    finally:
+        twin.destroy()
+
+
 def test_unreachable_host(lab: Lab, context) -> None:
     lab.command("stop", "h2")
     try:
