@@ -159,8 +159,8 @@ migration_code(const FailureRow *row, gboolean broken)
         return VR_ERROR_UNREACHABLE;
     if (row->code == VR_ERROR_CANCELLED)
         return VR_ERROR_CANCELLED;
-    if (row->code == VR_ERROR_REFUSED || row->code == VR_ERROR_CONFLICT ||
-        row->code == VR_ERROR_UNSUPPORTED)
+    /* A conflict, such as a backup's job on the guest, passes: that is worth another try. */
+    if (row->code == VR_ERROR_REFUSED || row->code == VR_ERROR_UNSUPPORTED)
         return VR_ERROR_REFUSED;
     return VR_ERROR_FAILED;
 }
