@@ -137,7 +137,8 @@ typedef struct {
     X(VR_STAGE_END_TIMED_OUT, "timed-out") /* killed after its timeout */                          \
     X(VR_STAGE_END_SIGNALLED, "signalled") /* exit_status is the signal */                         \
     X(VR_STAGE_END_LOST, "lost")           /* it began and nobody knows how it ended */            \
-    X(VR_STAGE_END_NOT_RUN, "not-run")     /* could not be started; `output` says why */
+    X(VR_STAGE_END_NOT_RUN, "not-run")     /* could not be started; `output` says why */           \
+    X(VR_STAGE_END_EXPIRED, "expired")     /* not begun: its proof was old (of the engine only) */
 VR_DECLARE_ENUM(VrStageEnd, vr_stage_end, VR_STAGE_ENDS);
 
 typedef struct {

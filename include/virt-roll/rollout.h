@@ -96,6 +96,7 @@ typedef struct {
     gint64 at_us;
     guint step;    /* id; completions only, with … */
     guint attempt; /* … the attempt of the command that they complete; stale ones are dropped */
+    gint64 issued_us; /* … and when that was started: what it saw is not older */
     const VrObservation *observation;
     const VrListing *listing;
     const GError *error; /* call-returned: NULL is success */
@@ -287,11 +288,18 @@ gboolean vr_rollout_apply(VrRollout *self, const VrEvent *event,
     X(VR_COMMAND_STAGE, "stage")
 VR_DECLARE_ENUM(VrCommandKind, vr_command_kind, VR_COMMANDS);
 
+/*
+ * So long may what was read be acted on, counted from the moment at which it was asked for; then it
+ * is read again. For what no fence and no guard covers: people (recovery.md, "Age").
+ */
+#define VR_PROOF_AGE_MAX_US (G_GINT64_CONSTANT(10) * G_USEC_PER_SEC)
+
 /* Identity: (kind, step, attempt). Pointers are borrowed from the rollout. */
 typedef struct {
     VrCommandKind kind;
     guint step;
     guint attempt;
+    gint64 not_after_us;        /* not started later: what it rests on has become old then; 0 */
     const char *host;           /* list, act, stage */
     const char *vm_uuid;        /* observe, migrate, act */
     const char *source;         /* observe, migrate */

@@ -156,7 +156,7 @@ host_line(const View *view, const VrStepState *step)
 
     if (view->now_us - step->since_us >= VR_S_US)
         append_field(line, view->width, text);
-    if (step->deadline_us > view->now_us) {
+    if (step->phase > VR_PHASE_REBOOTING && step->deadline_us > view->now_us) {
         g_autofree char *left = vr_text_rough_span(step->deadline_us - view->now_us);
         g_autofree char *limit = g_strdup_printf("gives up in %s", left);
         append_field(line, view->width, limit);

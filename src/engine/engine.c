@@ -72,7 +72,7 @@ dispatch(VrEngine *self)
     if (self->rollout->basis == NULL)
         return;
     vr_rollout_commands(self->rollout, now_us(self), commands);
-    vr_flights_want(self->flights, self->rollout, commands);
+    vr_flights_want(self->flights, self->rollout, commands, now_us(self));
 }
 
 static void

@@ -16,6 +16,7 @@ typedef struct {
     VrCommandKind kind;
     guint step;
     guint attempt;
+    gint64 issued_us;
     VrInputBox *input; /* what it completed with */
 } Flight;
 
@@ -75,6 +76,7 @@ land(gpointer data)
     g_ptr_array_remove_fast(flights->running, flight);
     input->input.step = flight->step;
     input->input.attempt = flight->attempt;
+    input->input.issued_us = flight->issued_us;
     if (flights->released)
         vr_input_box_free(input);
     else
@@ -238,6 +240,20 @@ start_stage(VrFlights *self, Flight *flight, const VrRollout *rollout, const VrC
                                         flight);
 }
 
+/* The journal or this process was slow: what the command rests on has to be read again. */
+static void
+expire(Flight *flight)
+{
+    if (flight->kind == VR_COMMAND_STAGE) {
+        VrStageResult expired = {VR_STAGE_END_EXPIRED, 0, ""};
+        stage_ended(&expired, flight);
+    } else {
+        g_autoptr(GError) expired = g_error_new_literal(
+            VR_ERROR, VR_ERROR_CONFLICT, "not begun: what it acts on was read too long ago");
+        call_returned(expired, flight);
+    }
+}
+
 static gboolean
 is_running(const VrFlights *self, const VrCommand *command)
 {
@@ -251,7 +267,7 @@ is_running(const VrFlights *self, const VrCommand *command)
 }
 
 static void
-start_command(VrFlights *self, const VrRollout *rollout, const VrCommand *command)
+start_command(VrFlights *self, const VrRollout *rollout, const VrCommand *command, gint64 now_us)
 {
     Flight *flight = g_new0(Flight, 1);
 
@@ -259,7 +275,12 @@ start_command(VrFlights *self, const VrRollout *rollout, const VrCommand *comman
     flight->kind = command->kind;
     flight->step = command->step;
     flight->attempt = command->attempt;
+    flight->issued_us = now_us;
     g_ptr_array_add(self->running, flight);
+    if (command->not_after_us != 0 && now_us > command->not_after_us) {
+        expire(flight);
+        return;
+    }
     switch (command->kind) {
     case VR_COMMAND_OBSERVE:
         start_observe(self, flight, rollout, command);
@@ -282,11 +303,11 @@ start_command(VrFlights *self, const VrRollout *rollout, const VrCommand *comman
 }
 
 void
-vr_flights_want(VrFlights *self, const VrRollout *rollout, const GArray *commands)
+vr_flights_want(VrFlights *self, const VrRollout *rollout, const GArray *commands, gint64 now_us)
 {
     for (guint i = 0; i < commands->len; i++) {
         const VrCommand *command = &g_array_index(commands, VrCommand, i);
         if (!is_running(self, command))
-            start_command(self, rollout, command);
+            start_command(self, rollout, command, now_us);
     }
 }

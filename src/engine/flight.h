@@ -22,8 +22,12 @@ typedef struct {
 
 VrFlights *vr_flights_new(const VrEnginePorts *ports, const VrFlightsOwner *owner);
 
-/* Starts those of the wanted commands that are not on their way yet. */
-void vr_flights_want(VrFlights *self, const VrRollout *rollout, const GArray *commands);
+/*
+ * Starts those of the wanted commands that are not on their way yet. One whose not_after_us has
+ * passed is not started: it completes as if refused.
+ */
+void vr_flights_want(VrFlights *self, const VrRollout *rollout, const GArray *commands,
+                     gint64 now_us);
 
 guint vr_flights_count(const VrFlights *self);
 

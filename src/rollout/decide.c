@@ -24,6 +24,18 @@ vr_deciding_enter(VrDeciding *self, const VrStepState *step, VrPhase phase, char
     return event;
 }
 
+gint64
+vr_deciding_proof_until_us(const VrDeciding *self)
+{
+    return self->input->issued_us + VR_PROOF_AGE_MAX_US;
+}
+
+gboolean
+vr_deciding_is_old(const VrDeciding *self)
+{
+    return self->at_us > vr_deciding_proof_until_us(self);
+}
+
 static VrEvent *
 enter_rollout_phase(VrDeciding *self, VrRolloutPhase phase, const char *reason)
 {

@@ -21,6 +21,11 @@ VrEvent *vr_deciding_add(VrDeciding *self, VrEventKind kind, const VrStepState *
 /* Appends a change of a step's phase, at most one per step; `reason` (nullable) is taken. */
 VrEvent *vr_deciding_enter(VrDeciding *self, const VrStepState *step, VrPhase phase, char *reason);
 
+/* Has what the input has seen become too old to act on? */
+gboolean vr_deciding_is_old(const VrDeciding *self);
+/* Until when that may be acted on. */
+gint64 vr_deciding_proof_until_us(const VrDeciding *self);
+
 /* A migration step was observed, or one of its calls came back. */
 void vr_migration_observed(VrDeciding *self, const VrStepState *step);
 void vr_migration_fitted(VrDeciding *self, const VrStepState *step);

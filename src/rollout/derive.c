@@ -52,6 +52,9 @@ find_stage(const VrStepState *step, VrCommand *out_command)
         *out_command = command_new(step, VR_COMMAND_STAGE);
         out_command->stage = stages[i].stage;
         out_command->attach_only = step->reattach;
+        if (!step->reattach &&
+            (step->phase == VR_PHASE_APPLYING || step->phase == VR_PHASE_REBOOTING))
+            out_command->not_after_us = step->deadline_us;
         return TRUE;
     }
     return FALSE;
@@ -70,6 +73,7 @@ find_action(const VrStepState *step, VrCommand *out_command)
         g_assert(step->row >= 0 && step->side >= 0);
         out_command->row = (VrRow)step->row;
         out_command->expected = (VrSide)step->side;
+        out_command->not_after_us = step->deadline_us;
         return TRUE;
     }
     return FALSE;

@@ -65,6 +65,8 @@ describe_end(const VrStepState *step, VrStage stage, const VrStageResult *result
     case VR_STAGE_END_LOST:
         return g_strdup_printf("%s: stage %s was cut off and nobody knows how it ended%s%s", host,
                                word, quote, last_line);
+    case VR_STAGE_END_EXPIRED:
+        return g_strdup_printf("%s: stage %s was not begun: its proof had become old", host, word);
     case VR_STAGE_END_NOT_RUN:
         return g_strdup_printf("%s: stage %s could not be started%s%s", host, word, quote,
                                last_line);
@@ -141,6 +143,8 @@ changing_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, V
         vr_deciding_enter(self, step, next, NULL);
     else if (result->end == VR_STAGE_END_NOT_RUN && step->reattach)
         vr_deciding_enter(self, step, prove, NULL);
+    else if (result->end == VR_STAGE_END_EXPIRED)
+        vr_deciding_enter(self, step, prove, describe_end(step, stage, result));
     else
         ask(self, step, describe_end(step, stage, result));
 }
@@ -355,12 +359,16 @@ proved(VrDeciding *self, const VrStepState *step)
     } else if (departure != NULL) {
         again(self, step,
               g_strdup_printf("%s: %s is being looked for", step->plan->host, departure->plan->vm));
+    } else if (vr_deciding_is_old(self)) {
+        again(self, step,
+              g_strdup_printf("%s: its list took too long to arrive", step->plan->host));
     } else if (step->rounds + 1 < PROVING_ROUNDS) {
         vr_deciding_enter(self, step, step->phase, NULL)->round = step->rounds + 1;
     } else if (step->phase == VR_PHASE_PROVING_AGAIN) {
-        vr_deciding_enter(self, step, VR_PHASE_REBOOTING, NULL);
+        vr_deciding_enter(self, step, VR_PHASE_REBOOTING, NULL)->deadline_us =
+            vr_deciding_proof_until_us(self);
     } else {
-        go_on(self, step, VR_PHASE_APPLYING);
+        go_on(self, step, VR_PHASE_APPLYING)->deadline_us = vr_deciding_proof_until_us(self);
     }
 }
 

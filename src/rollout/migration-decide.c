@@ -329,6 +329,7 @@ act(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, VrPhase
         vr_deciding_enter(self, step, phase, describe(step, row, self->input->observation));
     event->row = (gint)row->row;
     event->side = (gint)acted;
+    event->deadline_us = vr_deciding_proof_until_us(self);
     return event;
 }
 
@@ -496,7 +497,7 @@ vr_migration_observed(VrDeciding *self, const VrStepState *step)
     }
     if (step->tries > 0 && !step->seen_on_target && proves_target(observation->target.side))
         vr_deciding_add(self, VR_EVENT_VM_SEEN_ON_TARGET, step);
-    if (observation->torn || !is_ripe(self, step, row))
+    if (observation->torn || vr_deciding_is_old(self) || !is_ripe(self, step, row))
         wait_for_row(self, step, row);
     else
         decide_by_row(self, step, row);
