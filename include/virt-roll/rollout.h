@@ -193,6 +193,7 @@ typedef struct {
     gint64 libvirt_id;
     gint64 source_cpu_time_ns;
     char *definition;          /* a GRefString: inactive XML, secrets included */
+    gint asked_row;            /* for which a person was last asked; -1 */
     gboolean vouched;          /* taken up after a person was asked: another instance is fine */
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */

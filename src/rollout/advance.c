@@ -100,16 +100,16 @@ begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
 
 /* Is another host of the same failure domain in its update, and is that one too many? */
 static gboolean
-is_domain_full(const VrRollout *rollout, const char *host)
+is_domain_full(const VrRollout *rollout, const VrStepState *step)
 {
     const VrInventory *inventory = rollout->basis->inventory;
     gint64 max = rollout->basis->policy->limits.hosts_down_per_domain_max;
-    const char *domain = failure_domain(inventory, host);
+    const char *domain = failure_domain(inventory, step->plan->host);
     gint64 count = 0;
 
     for (guint i = 0; i < rollout->steps->len && max != 0 && domain != NULL; i++) {
         const VrStepState *other = vr_rollout_step(rollout, i);
-        count += is_in_update(other) &&
+        count += other != step && is_in_update(other) &&
                  g_strcmp0(failure_domain(inventory, other->plan->host), domain) == 0;
     }
     return max != 0 && count >= max;
@@ -121,12 +121,14 @@ begin_update(VrDeciding *self, const VrWork *work, const VrStepState *step)
     const VrRollout *rollout = self->rollout;
     gint64 hosts_down_max =
         vr_policy_hosts_down_max(rollout->basis->policy, rollout->basis->inventory->hosts->len);
+    /* One that was interrupted after its apply counts itself. */
+    gint64 others_down = work->hosts_down - is_in_update(step);
 
     if (step->phase == VR_PHASE_PENDING) {
         vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
         return TRUE;
     }
-    if (work->hosts_down >= hosts_down_max || is_domain_full(rollout, step->plan->host))
+    if (others_down >= hosts_down_max || is_domain_full(rollout, step))
         return FALSE;
     vr_deciding_enter(self, step, VR_PHASE_FACTS_BEFORE, NULL);
     return TRUE;

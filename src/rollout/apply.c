@@ -150,8 +150,10 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
         return corrupt(error, event, vr_phase_to_string(from));
     if (event->attempt <= step->attempt)
         return corrupt(error, event, "its attempt is not a new one");
-    if (event->phase == VR_PHASE_NEEDS_OPERATOR)
+    if (event->phase == VR_PHASE_NEEDS_OPERATOR) {
         step->resume_phase = from;
+        step->asked_row = event->row;
+    }
     if (from == VR_PHASE_NEEDS_OPERATOR)
         step->vouched = TRUE;
     if (vr_phase_is_satisfied(from) != satisfied)

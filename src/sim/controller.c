@@ -39,7 +39,6 @@ sim_controller_new(SimWorld *world)
     g_queue_init(&self->posts);
     self->calls = g_ptr_array_new();
     self->waits = g_ptr_array_new();
-    self->host_uuids = g_new0(char *, world->hosts->len);
     if (sim_world_strikes(world, SIM_FAULT_CLOCK_JUMP))
         self->clock_offset_us =
             sim_faults_extent(&world->faults, SIM_FAULT_CLOCK_JUMP, -3600, 3600) * SIM_S;
@@ -234,9 +233,6 @@ sim_controller_free(SimController *self)
     }
     sim_calls_orphan(self);
     run_posts(self);
-    for (guint h = 0; h < self->world->hosts->len; h++)
-        g_free(self->host_uuids[h]);
-    g_free(self->host_uuids);
     g_ptr_array_unref(self->waits);
     g_ptr_array_unref(self->calls);
     g_free(self);

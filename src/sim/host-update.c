@@ -97,6 +97,7 @@ perform(const SimStage *stage)
     SimHost *host = sim_host(world, stage->host);
     SimFact fact = sim_fact(SIM_FACT_STAGE_BEGINS);
 
+    host->mended = FALSE;
     fact.host = stage->host;
     fact.stage = stage->stage;
     fact.step = stage->step;

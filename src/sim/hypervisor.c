@@ -6,18 +6,13 @@
 /* How long libvirt lets a call wait for a domain's job before it gives up. */
 #define JOB_WAIT_US (30 * SIM_S)
 
-/* The first UUID that a process hears from a host is the one that it trusts. */
+/* Controllers expect the machines that the rollout was planned on, as vr_libvirt_expect does. */
 static gboolean
-is_known_machine(SimCall *call)
+is_known_machine(const SimCall *call)
 {
     const SimHost *machine = sim_host(call->world, call->host);
-    char **known = call->controller != NULL ? &call->controller->host_uuids[call->host] : NULL;
 
-    if (known == NULL)
-        return TRUE;
-    if (*known == NULL)
-        *known = g_strdup(machine->uuid);
-    return g_strcmp0(*known, machine->uuid) == 0;
+    return g_strcmp0(machine->own_uuid, machine->uuid) == 0;
 }
 
 static SimCall *

@@ -353,18 +353,19 @@ sim_world_heal(SimWorld *self)
     sim_world_tell(self, sim_fact(SIM_FACT_HEALED));
 }
 
-/* Where the guest has its newest memory, or else where it is defined; SIM_NOWHERE. */
+/* Where the guest has its newest memory; else where it is defined; else where it last was. */
 static guint
 choose_home(const SimWorld *self, guint vm)
 {
     guint home = home_of(self, vm);
-    guint64 newest = 0;
+    guint64 best = 0;
 
     for (guint h = 0; h < self->hosts->len && home_of(self, vm) == SIM_NOWHERE; h++) {
         const SimCopy *copy = sim_copy(self, vm, h);
-        if ((copy->on_disk || copy->defined) && (home == SIM_NOWHERE || copy->memory > newest)) {
+        guint64 defined = (copy->on_disk || copy->defined) ? (guint64)1 << 32 : 0;
+        if (copy->memory + defined > best) {
             home = h;
-            newest = copy->memory;
+            best = copy->memory + defined;
         }
     }
     return home;
@@ -455,10 +456,11 @@ repair_host(SimWorld *self, guint index)
 
     g_free(host->uuid);
     host->uuid = g_strdup(host->own_uuid);
-    if (!host->in_update || host->updated || !is_empty(self, index))
+    if (!host->in_update || host->mended || !is_empty(self, index))
         return;
-    sim_world_trace(self, "operator updates %s", host->name);
-    host->staged = TRUE;
+    sim_world_trace(self, "operator updates and reboots %s", host->name);
+    host->mended = TRUE;
+    host->staged = !host->updated;
     host->staged_badly = FALSE;
     sim_host_reboot(self, index);
 }

@@ -75,10 +75,9 @@ void sim_calls_break(SimWorld *world, guint host);
 struct SimController {
     SimWorld *world;
     guint number;
-    GQueue posts;      /* (element-type SimPost) */
-    GPtrArray *calls;  /* (element-type SimCall) not answered yet */
-    char **host_uuids; /* [hosts] as each daemon said first; NULL: not yet */
-    GPtrArray *waits;  /* (element-type SimWait) stages and appends not answered yet */
+    GQueue posts;     /* (element-type SimPost) */
+    GPtrArray *calls; /* (element-type SimCall) not answered yet */
+    GPtrArray *waits; /* (element-type SimWait) stages and appends not answered yet */
     gboolean killed;
     gint64 stalled_until_us;
     gint64 clock_offset_us;

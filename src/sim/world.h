@@ -118,6 +118,7 @@ typedef struct {
     gboolean staged_badly; /* the next boot will still have the old level */
     gboolean updated;
     gboolean in_update;    /* from apply until it is opened */
+    gboolean mended;       /* by the operator, since its last stage */
     guint reboots_pending; /* asked for and still shutting down */
     gint64 next_libvirt_id;
 } SimHost;

@@ -56,6 +56,14 @@ ENGINE_CALLS = CORE_CALLS + (r"g_queue_\w+",)
 
 PURE = {**dict.fromkeys(CORE, CORE_CALLS), "engine": ENGINE_CALLS}
 
+# Of what is ours the auditor may refer to values, words and the format of journal records: what is
+# decided, planned, observed or replayed it has to find out by itself, or it would repeat a mistake.
+AUDITOR_CALLS = re.compile(
+    r"vr_event_(parse|free)|vr_\w+_to_string|vr_(policy|inventory)_\w+"
+    r"|vr_vm_is_active"
+)
+AUDITED = re.compile(r"vr_\w+|sim_controller_\w+")
+
 # Nobody calls these: we migrate guests, we never end, start, stop or save them.
 NEVER = re.compile(
     r"virDomain(Shutdown|Reset|Reboot|Create|Save|Restore|ManagedSave|Suspend|PMSuspend|CoreDump"
@@ -160,6 +168,20 @@ def core_purity(project, count):
                 if not INSTRUMENTS.match(symbol) and not allowed.fullmatch(call):
                     message = f"{layer} must not refer to {call}: it is not on its allow-list"
                     yield item.source, project.line_of(item.source, call), message
+
+
+@rule("auditor-apart")
+def auditor_apart(project, count):
+    """The objects of the auditor refer to nothing that decides, plans, observes or replays."""
+    objects = archive(project, "audit")
+    if not objects:
+        yield "src/audit/CMakeLists.txt", 1, "libvr_audit.a is not in the build"
+    for item in objects:
+        for symbol in sorted(item.undefined):
+            count()
+            if AUDITED.fullmatch(symbol) and not AUDITOR_CALLS.fullmatch(symbol):
+                message = f"the auditor must not refer to {symbol}: it judges on its own"
+                yield item.source, project.line_of(item.source, symbol), message
 
 
 def _refusal(symbol, source):

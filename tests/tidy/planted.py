@@ -61,6 +61,7 @@ def lines(number):
 
 
 BASE, CLI = "src/base/" + PLANTED, "src/cli/" + PLANTED
+AUDIT = "src/audit/" + PLANTED
 LIBVIRT = "src/adapters/libvirt/"
 DOCUMENT = "docs/planted.md"
 
@@ -133,6 +134,13 @@ OBJECTS = [
     CallPlant("core-purity", "base", BASE, "__memcpy_chk", red=False),
     CallPlant("core-purity", "base", BASE, "__asan_report_load1", red=False),
     CallPlant("core-purity", "engine", "src/engine/planted.c", "g_queue_new", red=False),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_rollout_decide"),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_recovery_match"),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_planner_compute"),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_replay"),
+    CallPlant("auditor-apart", "audit", AUDIT, "sim_controller_ports"),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_event_parse", red=False),
+    CallPlant("auditor-apart", "audit", AUDIT, "vr_inventory_find_vm", red=False),
     CallPlant("libvirt-calls", "adapters_libvirt", LIBVIRT + PLANTED, "virDomainDestroy"),
     CallPlant("libvirt-calls", "adapters_libvirt", LIBVIRT + PLANTED, "virDomainShutdown"),
     CallPlant("libvirt-calls", "adapters_libvirt", LIBVIRT + PLANTED, "virDomainMigrateToURI3"),

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A mirror of what is durable: the last phase and attempt of each step, the phase of the rollout.
+ * Only formats are shared with the engine, not what follows from them.
+ */
+#include <string.h>
+
+#include "audit/books.h"
+
+/* A call to a port goes with each record of such a phase. */
+static gboolean
+announces_a_call(VrPhase phase)
+{
+    static const VrPhase phases[] = {
+        VR_PHASE_CLOSING,           VR_PHASE_PREPARING,         VR_PHASE_APPLYING,
+        VR_PHASE_REBOOTING,         VR_PHASE_VERIFYING,         VR_PHASE_OPENING,
+        VR_PHASE_MIGRATING,         VR_PHASE_ABORTING,          VR_PHASE_RESUMING_SOURCE,
+        VR_PHASE_DESTROYING_SOURCE, VR_PHASE_UNDEFINING_SOURCE, VR_PHASE_UNDEFINING_TARGET,
+        VR_PHASE_DEFINING_TARGET,   VR_PHASE_SETTING_AUTOSTART,
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(phases); i++) {
+        if (phases[i] == phase)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+ask_about_host(SimAuditor *self, guint host)
+{
+    for (guint i = 0; i < self->vms->len; i++) {
+        if (sim_copy_is_active(sim_copy(self->world, i, host)))
+            audit_person_asked(self, i);
+    }
+}
+
+static void
+person_asked(SimAuditor *self, const AuditStep *step)
+{
+    if (step->plan->kind == VR_STEP_MIGRATE)
+        audit_person_asked(self, step->vm);
+    else
+        ask_about_host(self, step->host);
+}
+
+static void
+migrate_step_changed(SimAuditor *self, guint id, VrPhase before)
+{
+    const AuditStep *step = &self->steps[id];
+
+    if (step->phase == VR_PHASE_SETTLED && before != VR_PHASE_SETTLED) {
+        self->left[step->source]++;
+        audit_settled(self, id);
+    }
+}
+
+static void
+update_step_changed(SimAuditor *self, guint id)
+{
+    const AuditStep *step = &self->steps[id];
+
+    if (step->phase == VR_PHASE_SWEEPING || step->phase == VR_PHASE_OPENING ||
+        step->phase == VR_PHASE_UPDATED)
+        self->hosts[step->host].applied = FALSE;
+}
+
+static void
+gate_step_changed(SimAuditor *self, guint id, VrPhase before)
+{
+    const AuditStep *step = &self->steps[id];
+
+    if (step->phase != VR_PHASE_PASSED || before == VR_PHASE_PASSED)
+        return;
+    audit_refuge(self, step->source, "as the gate of a target of its VMs passed");
+    g_assert(self->gates_open[step->source] > 0);
+    self->gates_open[step->source]--;
+}
+
+static void
+step_phase(SimAuditor *self, const VrEvent *event)
+{
+    audit_count(self, SIM_RULE_I16);
+    if (event->step == 0 || event->step > self->step_count) {
+        audit_breach(self, SIM_RULE_I16, "the journal speaks of step %u, which no plan has",
+                     event->step);
+        return;
+    }
+
+    AuditStep *step = &self->steps[event->step];
+    VrPhase before = step->phase;
+    if (announces_a_call(event->phase) && event->attempt <= step->attempt)
+        audit_breach(self, SIM_RULE_I16, "step %u: attempt %u of %s is announced after attempt %u",
+                     event->step, event->attempt, vr_phase_to_string(event->phase), step->attempt);
+    step->phase = event->phase;
+    step->attempt = event->attempt;
+    step->at_us = self->world->now_us;
+    if (step->unsure && before == VR_PHASE_OBSERVING && event->phase != VR_PHASE_OBSERVING)
+        audit_count(self, SIM_RULE_L4); /* decided, and in time */
+    step->unsure = step->unsure && event->phase == VR_PHASE_OBSERVING;
+    self->look_us = MIN(self->look_us, self->world->now_us);
+    if (event->phase == VR_PHASE_NEEDS_OPERATOR)
+        person_asked(self, step);
+    switch (step->plan->kind) {
+    case VR_STEP_UPDATE:
+        update_step_changed(self, event->step);
+        break;
+    case VR_STEP_MIGRATE:
+        migrate_step_changed(self, event->step, before);
+        break;
+    case VR_STEP_GATE:
+        gate_step_changed(self, event->step, before);
+        break;
+    }
+}
+
+/* What a stop lets go on: migrations of VMs that were in hand, an apply that was announced. */
+static void
+note_what_is_in_hand(SimAuditor *self)
+{
+    for (guint i = 1; i <= self->step_count; i++) {
+        AuditStep *step = &self->steps[i];
+        step->began_before_stop = step->plan->kind == VR_STEP_MIGRATE
+                                      ? step->phase != VR_PHASE_PENDING
+                                      : step->phase == VR_PHASE_APPLYING;
+    }
+}
+
+static void
+rollout_phase(SimAuditor *self, const VrEvent *event)
+{
+    if (event->rollout_phase == VR_ROLLOUT_STOPPING && self->phase != VR_ROLLOUT_STOPPING)
+        note_what_is_in_hand(self);
+    self->phase = event->rollout_phase;
+    self->look_us = self->world->now_us;
+}
+
+static gboolean
+is_of_interest(const char *kind)
+{
+    return strcmp(kind, vr_event_kind_to_string(VR_EVENT_STEP_PHASE)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_ROLLOUT_PHASE)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_CALL_RETURNED)) == 0;
+}
+
+void
+audit_journal_appended(SimAuditor *self, const SimFact *fact)
+{
+    for (guint i = 0; i < fact->count; i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (!is_of_interest(fact->records[i].kind))
+            continue;
+        g_autoptr(VrEvent) event = vr_event_parse(&fact->records[i], &error);
+        if (event == NULL) {
+            audit_count(self, SIM_RULE_I8);
+            audit_breach(self, SIM_RULE_I8, "what was made durable is unreadable: %s",
+                         error->message);
+            continue;
+        }
+        if (event->kind == VR_EVENT_STEP_PHASE)
+            step_phase(self, event);
+        else if (event->kind == VR_EVENT_ROLLOUT_PHASE)
+            rollout_phase(self, event);
+        else
+            audit_call_returned(self, event);
+    }
+}
