@@ -41,6 +41,20 @@ GQuark vr_error_quark(void);
 /* The table's row of a code. */
 const VrErrorInfo *vr_error_info(VrErrorCode code);
 
+/* Most bytes of a message of the next three. */
+#define VR_ERROR_MESSAGE_MAX 1024
+
+/*
+ * For messages that repeat text of somebody else's: whatever that holds, the message is one line of
+ * valid UTF-8 without control characters, and if it is too long it loses its middle, so that it
+ * still begins with its subject and ends with what to do. printf-like.
+ */
+GError *vr_error_new(VrErrorCode code, const char *format, ...) G_GNUC_PRINTF(2, 3);
+GError *vr_error_new_valist(VrErrorCode code, const char *format, va_list arguments)
+    G_GNUC_PRINTF(2, 0);
+/* The same as the error of a call; nothing if nobody asks for it (NULL). */
+void vr_error_set(GError **error, VrErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
 /* Exit status of a command that ends with this error; 1 for errors of other domains. */
 int vr_error_exit_status(const GError *error);
 

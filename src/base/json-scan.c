@@ -53,8 +53,8 @@ fail(VrJsonScan *self, const char *at, const char *problem)
             column++;
         }
     }
-    self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "%s:%u:%u: %s", self->source, line,
-                              column, problem);
+    self->error =
+        vr_error_new(VR_ERROR_INVALID, "%s:%u:%u: %s", self->source, line, column, problem);
     self->at = self->end;
 }
 

@@ -141,9 +141,9 @@ fail_at(VrReader *self, const Step *step, const char *problem)
         return;
     const char *place = find_nearest_place(self, step);
     g_autofree char *path = make_path(self, step);
-    self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "%s%s%s: %s%s%s", self->document->source,
-                              place == NULL ? "" : ":", place == NULL ? "" : place, path,
-                              path[0] == '\0' ? "" : ": ", problem);
+    self->error = vr_error_new(VR_ERROR_INVALID, "%s%s%s: %s%s%s", self->document->source,
+                               place == NULL ? "" : ":", place == NULL ? "" : place, path,
+                               path[0] == '\0' ? "" : ": ", problem);
 }
 
 /* What stands there instead, for messages. (transfer full) */

@@ -5,15 +5,12 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "base/text.h"
 
 G_BEGIN_DECLS
 
 /* Columns that the text takes. */
 guint vr_text_width(const char *text);
-
-/* The text with control characters replaced, line breaks by spaces. (transfer full) */
-char *vr_text_clean(const char *text);
 
 /* Appends the text cut ("…") or filled up to exactly `width` columns. */
 void vr_text_append_cell(GString *out, const char *text, guint width);

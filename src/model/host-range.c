@@ -21,7 +21,7 @@ static void
 fail(Expansion *self, const char *problem)
 {
     if (self->error == NULL)
-        self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "\"%s\": %s", self->pattern, problem);
+        self->error = vr_error_new(VR_ERROR_INVALID, "\"%s\": %s", self->pattern, problem);
 }
 
 static gboolean

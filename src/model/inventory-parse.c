@@ -30,8 +30,8 @@ fail(Load *self, const char *field, const char *problem)
                                  ? g_strdup("")
                                  : g_strdup_printf("%s[%u]", self->kind->name, self->index);
     const char *separator = field == NULL || self->kind == NULL ? "" : ".";
-    self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "%s: %s%s%s: %s", self->source, place,
-                              separator, field == NULL ? "" : field, problem);
+    self->error = vr_error_new(VR_ERROR_INVALID, "%s: %s%s%s: %s", self->source, place, separator,
+                               field == NULL ? "" : field, problem);
 }
 
 static void
@@ -327,8 +327,9 @@ vr_inventory_parse(const char *text, gsize length, const char *source, GError **
     Load load = {.scan = scan, .inventory = inventory, .source = source};
     if (!read_inventory(&load, error))
         return NULL;
-    if (!vr_inventory_seal(inventory, error)) {
-        g_prefix_error(error, "%s: ", source);
+    g_autoptr(GError) problem = NULL;
+    if (!vr_inventory_seal(inventory, &problem)) {
+        vr_error_set(error, VR_ERROR_INVALID, "%s: %s", source, problem->message);
         return NULL;
     }
     return g_steal_pointer(&inventory);

@@ -60,7 +60,7 @@ static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, .
     va_list arguments;
     va_start(arguments, format);
     if (error != NULL)
-        *error = g_error_new_valist(VR_ERROR, VR_ERROR_INVALID, format, arguments);
+        *error = vr_error_new_valist(VR_ERROR_INVALID, format, arguments);
     va_end(arguments);
     return FALSE;
 }

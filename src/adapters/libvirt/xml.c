@@ -62,8 +62,8 @@ parse(const char *text, const char *root_name, GError **error)
         const xmlError *why = xmlCtxtGetLastError(parser);
         g_autofree char *message =
             g_strdup(why == NULL || why->message == NULL ? "not well-formed" : why->message);
-        g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "XML of libvirt: line %d: %s",
-                    why == NULL ? 0 : why->line, g_strchomp(message));
+        vr_error_set(error, VR_ERROR_INVALID, "XML of libvirt: line %d: %s",
+                     why == NULL ? 0 : why->line, g_strchomp(message));
         return NULL;
     }
     const xmlNode *root = xmlDocGetRootElement(document);

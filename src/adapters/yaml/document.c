@@ -53,10 +53,10 @@ static void G_GNUC_PRINTF(3, 4)
     g_autofree char *problem = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     if (mark == NULL)
-        self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "%s: %s", self->source, problem);
+        self->error = vr_error_new(VR_ERROR_INVALID, "%s: %s", self->source, problem);
     else
-        self->error = g_error_new(VR_ERROR, VR_ERROR_INVALID, "%s:%d:%d: %s", self->source,
-                                  mark->line + 1, mark->column + 1, problem);
+        self->error = vr_error_new(VR_ERROR_INVALID, "%s:%d:%d: %s", self->source, mark->line + 1,
+                                   mark->column + 1, problem);
 }
 
 /* The parser's own first error, which is a syntax error. */

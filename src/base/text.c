@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/text.h"
+
+#include <string.h>
+
+char *
+vr_text_clean(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *clean = g_string_sized_new(strlen(valid));
+
+    for (const char *c = valid; *c != '\0'; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+        if (character == '\n' || character == '\t')
+            g_string_append_c(clean, ' ');
+        else
+            g_string_append_unichar(clean, g_unichar_iscntrl(character) ? '?' : character);
+    }
+    return g_string_free(clean, FALSE);
+}
