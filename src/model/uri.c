@@ -231,6 +231,8 @@ vr_uri_check_connect(const char *uri, GError **error)
                       scheme->name);
     if (scheme->host == HOST_ALWAYS && !check_authority(uri, authority, path, error))
         return FALSE;
+    if (strpbrk(path, "[]") != NULL)
+        return refuse(error, "\"%s\": has a bracket that is not around an address", uri);
     if (!check_path(scheme, uri, path_text, error))
         return FALSE;
     return *query == '\0' || check_query(query + 1, error);

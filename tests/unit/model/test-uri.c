@@ -74,6 +74,7 @@ test_uri_connect_refuses_with_the_reason(void **state)
         {"qemu+ssh://kvm1/system#x", "character that is not accepted"},
         {"qemu+ssh://kvm1 /system", "character that is not accepted"},
         {"qemu+ssh://kvm1\n/system", "character that is not accepted"},
+        {"qemu+tls://kvm1/system?pkipath=/[x]", "has a bracket"},
         {"qemu+ssh://{host}/system", "only {name} is replaced"},
     };
     (void)state;
