@@ -136,7 +136,7 @@ char *
 vr_time_format_utc(VrTimeUs time_us)
 {
     gint64 seconds = floor_divide(time_us, VR_S_US);
-    gint64 fraction_us = time_us - seconds * VR_S_US;
+    gint64 fraction_us = (time_us % VR_S_US + VR_S_US) % VR_S_US;
     gint64 days = floor_divide(seconds, DAY_S);
     gint64 second_of_day = seconds - days * DAY_S;
     Date date = date_from_days(days);
