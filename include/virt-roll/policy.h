@@ -19,6 +19,8 @@ VR_DECLARE_ENUM(VrExtraNeeded, vr_extra_needed, VR_EXTRA_NEEDED);
     X(VR_OFFLINE_VMS_BLOCK, "block")
 VR_DECLARE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS);
 
+#define VR_GATE_S_MAX (30 * 86400) /* of gate_s and gate_canary_s */
+
 /* Defaults in brackets; formulas that use them: docs/reference/policy.md, "cost model". */
 typedef struct {
     gint64 migrations_out_per_host;        /* [4] */

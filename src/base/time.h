@@ -12,6 +12,8 @@ typedef gint64 VrTimeUs;
 #define VR_MS_US 1000LL
 #define VR_S_US 1000000LL
 
+#define VR_TIME_MAX_US 253402300799999999LL /* the end of the year 9999: what can be parsed */
+
 /* "2026-11-22T03:00:00Z", with fraction only if there is one. (transfer full) */
 char *vr_time_format_utc(VrTimeUs time_us);
 /* The same back. FALSE: not such a time. */

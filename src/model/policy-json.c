@@ -11,7 +11,6 @@
 #define FORMAT "virt-roll-policy/1"
 #define DAY_S 86400
 #define DAY_MS (DAY_S * 1000LL)
-#define WAIT_S_MAX (30 * DAY_S)
 
 /* An integer of a section, its range, and where it stands in the section's struct. */
 typedef struct {
@@ -33,8 +32,8 @@ static const Number limit_numbers[] = {
     {MEMBER(VrLimits, headroom_permille), 0, 999},
     {MEMBER(VrLimits, hosts_down_per_domain_max), 0, VR_HOSTS_MAX},
     {MEMBER(VrLimits, extra_migrations_permille), 0, 1000000},
-    {MEMBER(VrLimits, gate_s), 0, WAIT_S_MAX},
-    {MEMBER(VrLimits, gate_canary_s), 0, WAIT_S_MAX},
+    {MEMBER(VrLimits, gate_s), 0, VR_GATE_S_MAX},
+    {MEMBER(VrLimits, gate_canary_s), 0, VR_GATE_S_MAX},
     {MEMBER(VrLimits, target_cpu_permille_max), 0, 1000},
     {MEMBER(VrLimits, spare_hosts_min), 0, VR_HOSTS_MAX},
 };

@@ -207,6 +207,9 @@ read_step(VrReader *reader, JsonObject *object, VrPlan *plan)
         step->source = g_strdup(vr_reader_required_string(reader, "source"));
     step->start_ms = vr_reader_required_integer(reader, "start_ms", 0, G_MAXINT64);
     step->end_ms = vr_reader_required_integer(reader, "end_ms", step->start_ms, G_MAXINT64);
+    if (step->kind == VR_STEP_GATE && step->end_ms - step->start_ms > VR_GATE_S_MAX * 1000LL)
+        vr_reader_fail(reader, "end_ms", "is more than %d s after start_ms, longer than any gate",
+                       VR_GATE_S_MAX);
     step->why = g_strdup(vr_reader_string(reader, "why", NULL));
     (void)vr_reader_has(reader, "after");
     read_after(reader, json_object_get_member(object, "after"), step);

@@ -48,6 +48,24 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_NEEDS_OPERATOR] = ~0ULL,
 };
 
+/* Is it one of the ways of this kind of step? */
+static gboolean
+phase_is_of(VrPhase phase, VrStepKind kind)
+{
+    if (phase == VR_PHASE_PENDING || phase == VR_PHASE_NEEDS_OPERATOR)
+        return TRUE;
+    switch (kind) {
+    case VR_STEP_UPDATE:
+        return phase >= VR_PHASE_CLOSING && phase <= VR_PHASE_UPDATED;
+    case VR_STEP_MIGRATE:
+        return (phase >= VR_PHASE_CHECKING && phase <= VR_PHASE_STOPPED) ||
+               phase == VR_PHASE_FAILED;
+    case VR_STEP_GATE:
+        return phase >= VR_PHASE_WATCHING && phase <= VR_PHASE_PASSED;
+    }
+    g_assert_not_reached();
+}
+
 static gboolean
 phase_may_follow(VrPhase from, VrPhase to)
 {
@@ -148,6 +166,10 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
 
     if (!phase_may_follow(from, event->phase))
         return corrupt(error, event, vr_phase_to_string(from));
+    if (!phase_is_of(event->phase, step->plan->kind))
+        return corrupt(error, event, "a step of its kind has no such phase");
+    if (phase_is_action(event->phase) && (event->row < 0 || event->side < 0))
+        return corrupt(error, event, "it does not say what it acts on and why");
     if (event->attempt <= step->attempt)
         return corrupt(error, event, "its attempt is not a new one");
     if (event->phase == VR_PHASE_NEEDS_OPERATOR) {

@@ -9,30 +9,33 @@
 
 #include "base/json.h"
 #include "base/reader.h"
+#include "base/time.h"
 
 typedef struct {
     const char *name;
     gsize offset;
     gint64 absent; /* value that is not written */
+    gint64 min, max;
 } IntegerField;
 
 static const IntegerField long_fields[] = {
-    {"not_before_us", G_STRUCT_OFFSET(VrEvent, not_before_us), 0},
-    {"deadline_us", G_STRUCT_OFFSET(VrEvent, deadline_us), 0},
-    {"libvirt_id", G_STRUCT_OFFSET(VrEvent, libvirt_id), VR_UNKNOWN},
-    {"cpu_time_ns", G_STRUCT_OFFSET(VrEvent, cpu_time_ns), VR_UNKNOWN},
-    {"total_ms", G_STRUCT_OFFSET(VrEvent, stats.total_ms), VR_UNKNOWN},
-    {"downtime_ms", G_STRUCT_OFFSET(VrEvent, stats.downtime_ms), VR_UNKNOWN},
-    {"data_mib", G_STRUCT_OFFSET(VrEvent, stats.data_mib), VR_UNKNOWN},
+    {"not_before_us", G_STRUCT_OFFSET(VrEvent, not_before_us), 0, 0, VR_TIME_MAX_US},
+    {"deadline_us", G_STRUCT_OFFSET(VrEvent, deadline_us), 0, 0, VR_TIME_MAX_US},
+    {"libvirt_id", G_STRUCT_OFFSET(VrEvent, libvirt_id), VR_UNKNOWN, G_MININT64, G_MAXINT64},
+    {"cpu_time_ns", G_STRUCT_OFFSET(VrEvent, cpu_time_ns), VR_UNKNOWN, G_MININT64, G_MAXINT64},
+    {"total_ms", G_STRUCT_OFFSET(VrEvent, stats.total_ms), VR_UNKNOWN, G_MININT64, G_MAXINT64},
+    {"downtime_ms", G_STRUCT_OFFSET(VrEvent, stats.downtime_ms), VR_UNKNOWN, G_MININT64,
+     G_MAXINT64},
+    {"data_mib", G_STRUCT_OFFSET(VrEvent, stats.data_mib), VR_UNKNOWN, G_MININT64, G_MAXINT64},
 };
 
 static const IntegerField short_fields[] = {
-    {"step", G_STRUCT_OFFSET(VrEvent, step), 0},
-    {"attempt", G_STRUCT_OFFSET(VrEvent, attempt), 0},
-    {"round", G_STRUCT_OFFSET(VrEvent, round), 0},
-    {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0},
-    {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0},
-    {"refused", G_STRUCT_OFFSET(VrEvent, refused), 0},
+    {"step", G_STRUCT_OFFSET(VrEvent, step), 0, 0, G_MAXINT32},
+    {"attempt", G_STRUCT_OFFSET(VrEvent, attempt), 0, 0, G_MAXINT32},
+    {"round", G_STRUCT_OFFSET(VrEvent, round), 0, 0, G_MAXINT32},
+    {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0, 0, G_MAXINT32},
+    {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0, 0, G_MAXINT32},
+    {"refused", G_STRUCT_OFFSET(VrEvent, refused), 0, 0, G_MAXINT32},
 };
 
 static const struct {
@@ -106,13 +109,13 @@ read_body(VrReader *reader, VrEvent *event)
 {
     for (guint i = 0; i < G_N_ELEMENTS(long_fields); i++) {
         gint64 *field = &G_STRUCT_MEMBER(gint64, event, long_fields[i].offset);
-        *field = vr_reader_integer(reader, long_fields[i].name, G_MININT64, G_MAXINT64,
-                                   long_fields[i].absent);
+        *field = vr_reader_integer(reader, long_fields[i].name, long_fields[i].min,
+                                   long_fields[i].max, long_fields[i].absent);
     }
     for (guint i = 0; i < G_N_ELEMENTS(short_fields); i++) {
         guint *field = &G_STRUCT_MEMBER(guint, event, short_fields[i].offset);
-        *field = (guint)vr_reader_integer(reader, short_fields[i].name, 0, G_MAXINT32,
-                                          short_fields[i].absent);
+        *field = (guint)vr_reader_integer(reader, short_fields[i].name, short_fields[i].min,
+                                          short_fields[i].max, short_fields[i].absent);
     }
     for (guint i = 0; i < G_N_ELEMENTS(text_fields); i++) {
         char **field = &G_STRUCT_MEMBER(char *, event, text_fields[i].offset);
@@ -129,14 +132,19 @@ vr_event_parse(const VrRecord *record, GError **error)
         g_strdup_printf("journal record %" G_GUINT64_FORMAT, record->sequence);
 
     if (!vr_event_kind_from_string(record->kind, &kind)) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: unknown kind '%s' (written by a newer virt-roll?)", source, record->kind);
+        vr_error_set(error, VR_ERROR_CORRUPT,
+                     "%s: unknown kind '%s' (written by a newer virt-roll?)", source, record->kind);
         return NULL;
     }
     if (record->version > VR_EVENT_VERSION) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: format %u is newer than this program's %d: use the newer virt-roll",
-                    source, record->version, VR_EVENT_VERSION);
+        vr_error_set(error, VR_ERROR_CORRUPT,
+                     "%s: format %u is newer than this program's %d: use the newer virt-roll",
+                     source, record->version, VR_EVENT_VERSION);
+        return NULL;
+    }
+    if (record->at_us < 0 || record->at_us > VR_TIME_MAX_US) {
+        vr_error_set(error, VR_ERROR_CORRUPT, "%s: its time %" G_GINT64_FORMAT " us is none",
+                     source, record->at_us);
         return NULL;
     }
 

@@ -122,6 +122,10 @@ fixture_enter(VrRollout *rollout, guint index, VrPhase phase, gint64 second, con
     event->reason = g_strdup(reason);
     if (phase == VR_PHASE_WATCHING)
         event->not_before_us = event->at_us + 5 * VR_S_US;
+    if (phase == VR_PHASE_ABORTING) {
+        event->row = VR_ROW_J;
+        event->side = VR_SIDE_RUNNING_JOB;
+    }
     apply(rollout, event);
     return event;
 }

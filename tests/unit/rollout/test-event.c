@@ -58,6 +58,8 @@ test_event_parse_refuses_what_we_did_not_write(void **state)
         "{\"phase\":\"settled\",\"step\":-1}",
         "{\"phase\":\"settled\",\"what\":1}",
         "{\"phase\":7}",
+        "{\"phase\":\"settled\",\"deadline_us\":9223372036854775807}",
+        "{\"phase\":\"settled\",\"not_before_us\":-1}",
     };
     g_autoptr(VrEvent) event = vr_event_new(VR_EVENT_STEP_PHASE, 1);
     (void)state;
