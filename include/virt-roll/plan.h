@@ -67,8 +67,8 @@ typedef struct {
 /*
  * Plans the rollout of a sealed inventory. Deterministic: the same values give the same bytes.
  * Refuses with VR_ERROR_CAPACITY (no room: how much is missing and where) or VR_ERROR_REFUSED (a
- * rule: which), or VR_ERROR_NOT_FOUND (a host of the request). A fleet that is wholly updated gives
- * a plan without steps.
+ * rule: which), VR_ERROR_NOT_FOUND (a host of the request), or VR_ERROR_INVALID (no hosts, or no
+ * level in the request). A fleet that is wholly updated gives a plan without steps.
  */
 VrPlan *vr_planner_compute(const VrInventory *inventory, const VrPolicy *policy,
                            const VrPlanRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
