@@ -8,6 +8,21 @@
 
 #define RECORD "journal"
 
+/* The texts are compared; then they may be taken for the same, and the rest is plain memory. */
+static void
+check_same(const VrEvent *event, const VrEvent *back)
+{
+    g_autofree VrEvent *copy = g_memdup2(back, sizeof *back);
+
+    g_assert_cmpstr(event->rollout, ==, back->rollout);
+    g_assert_cmpstr(event->reason, ==, back->reason);
+    g_assert_cmpstr(event->text, ==, back->text);
+    copy->rollout = event->rollout;
+    copy->reason = event->reason;
+    copy->text = event->text;
+    g_assert_true(memcmp(copy, event, sizeof *copy) == 0);
+}
+
 /* On a rollout of its own: a created event founds it, any other is refused. */
 static void
 check_apply(const VrEvent *event)
@@ -46,8 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     record.body = formatted;
     g_autoptr(VrEvent) back = vr_event_parse(&record, &error);
     g_assert_no_error(error);
-    g_autofree char *again = vr_event_format(back);
-    g_assert_cmpstr(again, ==, formatted);
+    check_same(event, back);
     check_apply(event);
     return 0;
 }

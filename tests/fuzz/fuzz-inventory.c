@@ -13,14 +13,19 @@
 static void
 check_found(const VrInventory *inventory)
 {
-    for (guint i = 0; i < inventory->hosts->len; i++)
+    for (guint i = 0; i < inventory->hosts->len; i++) {
+        const VrHost *host = vr_inventory_host(inventory, i);
+        g_assert_true(host->memory_mib >= 1 && host->memory_mib <= VR_MEMORY_MIB_MAX);
+        g_assert_true(host->vcpus >= 1 && host->link_mib_per_s >= 1 && host->update_s >= 0);
         g_assert_cmpint(vr_inventory_find_host(inventory, vr_inventory_host(inventory, i)->name),
                         ==, i);
+    }
     for (guint i = 0; i < inventory->vms->len; i++) {
         const VrVm *vm = vr_inventory_vm(inventory, i);
         g_assert_cmpint(vr_inventory_find_vm(inventory, vm->uuid), ==, i);
         g_assert_cmpint(vr_inventory_find_host(inventory, vm->host), ==, vm->host_index);
-        g_assert_cmpint(vm->resident_mib, <=, vm->memory_mib);
+        g_assert_true(vm->memory_mib >= 1 && vm->memory_mib <= VR_MEMORY_MIB_MAX);
+        g_assert_true(vm->resident_mib >= 0 && vm->resident_mib <= vm->memory_mib);
     }
 }
 

@@ -162,9 +162,9 @@ change_number(GRand *random, GByteArray *input)
             count++;
         if (count == 0)
             continue;
-        g_autofree char *number =
-            g_strdup_printf("%" G_GINT64_FORMAT, (gint64)(g_rand_int(random) >> pick(random, 32))
-                                                     << (pick(random, 2) * pick(random, 40)));
+        guint64 value = g_rand_int(random) >> pick(random, 32); /* of all sizes */
+        value <<= pick(random, 2) * pick(random, 40);
+        g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, value);
         g_byte_array_remove_range(input, (guint)at, (guint)count);
         insert(input, at, number, strlen(number));
         return;
