@@ -75,6 +75,15 @@ write_journal(World *world, guint count)
     }
 }
 
+/* So that the next one begins anew. */
+static void
+remove_journal(World *world)
+{
+    g_autofree char *head = g_build_filename(world->folder, "journal.head", NULL);
+    (void)g_unlink(world->file);
+    assert_int_equal(g_unlink(head), 0);
+}
+
 /* As an administrator might, with SQLite's own shell. */
 static void
 alter(const char *file, const char *script)
@@ -246,7 +255,7 @@ test_journal_altered_records_are_found_and_named(void **state)
         write_journal(world, 5);
         alter(world->file, alterations[i].script);
         assert_both_fail(world->folder, VR_ERROR_CORRUPT, alterations[i].found);
-        assert_int_equal(g_unlink(world->file), 0);
+        remove_journal(world);
     }
 }
 
@@ -279,6 +288,7 @@ test_journal_record_of_another_journal_is_found(void **state)
             journal_append_one(vr_sqlite_journal_port(journal), i, "elsewhere");
     }
     assert_int_equal(g_rename(world->file, other), 0);
+    remove_journal(world);
     write_journal(world, 3);
     alter(world->file, script);
     assert_both_fail(world->folder, VR_ERROR_CORRUPT, "record 3 ");
@@ -307,6 +317,13 @@ test_journal_vanished_file_is_not_begun_anew(void **state)
     assert_true(g_file_set_contents(log, "left behind", -1, NULL));
     g_autoptr(GError) error = open_and_read(world->folder, FALSE);
     assert_error(error, VR_ERROR_CORRUPT, log);
+    assert_false(g_file_test(world->file, G_FILE_TEST_EXISTS));
+
+    assert_int_equal(g_unlink(log), 0);
+    write_journal(world, 1);
+    assert_int_equal(g_unlink(world->file), 0);
+    g_autoptr(GError) had_records = open_and_read(world->folder, FALSE);
+    assert_error(had_records, VR_ERROR_CORRUPT, "journal.head is there");
     assert_false(g_file_test(world->file, G_FILE_TEST_EXISTS));
 }
 
@@ -341,7 +358,7 @@ test_journal_foreign_or_newer_file_is_left_alone(void **state)
         assert_true(g_file_get_contents(world->file, &after, &after_count, NULL));
         assert_int_equal(before_count, after_count);
         assert_memory_equal(before, after, before_count);
-        assert_int_equal(g_unlink(world->file), 0);
+        remove_journal(world);
     }
     assert_true(g_file_set_contents(world->file, "Dear diary,", -1, NULL));
     assert_both_fail(world->folder, VR_ERROR_CORRUPT, world->file);

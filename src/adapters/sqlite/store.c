@@ -2,38 +2,24 @@
 #include "adapters/sqlite/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 
 #include "adapters/sqlite/chain.h"
+#include "adapters/sqlite/database.h"
+#include "adapters/sqlite/head.h"
 #include "adapters/sqlite/lock.h"
+#include "base/time.h"
 
-#define APPLICATION_ID 1448233548 /* "VRJL" */
-#define APPLICATION_ID_TEXT G_STRINGIFY(APPLICATION_ID)
-#define FORMAT 1
-#define FORMAT_TEXT G_STRINGIFY(FORMAT)
-#define BUSY_TIMEOUT_MS 5000
 #define CHECKPOINT_PAGES 1000
-
-static const char create_script[] =
-    "PRAGMA synchronous = FULL;"
-    "BEGIN IMMEDIATE;"
-    "PRAGMA application_id = " APPLICATION_ID_TEXT ";"
-    "PRAGMA user_version = " FORMAT_TEXT ";"
-    "CREATE TABLE records ("
-    " sequence INTEGER PRIMARY KEY, rollout TEXT NOT NULL, at_us INTEGER NOT NULL,"
-    " kind TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL,"
-    " previous_hash TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
-    "COMMIT;"
-    "PRAGMA journal_mode = WAL;";
+#define PAGE_SIZE_MIN 512
 
 struct VrSqliteStore {
-    char *path;
+    char *path;      /* as errors name it */
+    char *directory; /* (nullable) with the head to be held against; NULL: a file by itself */
     sqlite3 *database;
     sqlite3_stmt *insert;
     VrSqliteChain stored;
@@ -41,23 +27,15 @@ struct VrSqliteStore {
     char *trouble;       /* (nullable) why nothing is written any more */
     int log_pages;
     int log_pages_limit;
+    int head_fd; /* -1: open for reading only */
 };
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3, sqlite3_close_v2)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
 
 /* -------------------------------------------------------------------------- errors */
 
 static void
-set_error(GError **error, const char *path, sqlite3 *database, const char *what)
+set_error(GError **error, const VrSqliteStore *self, const char *what)
 {
-    int code = sqlite3_errcode(database);
-    VrErrorCode kind = VR_ERROR_IO;
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR)
-        kind = VR_ERROR_CORRUPT;
-    if (code == SQLITE_BUSY)
-        kind = VR_ERROR_CONFLICT;
-    g_set_error(error, VR_ERROR, kind, "%s: cannot %s: %s", path, what, sqlite3_errmsg(database));
+    vr_sqlite_database_set_error(self->database, self->path, what, error);
 }
 
 /* Failures after which the same disk may well take the next write. */
@@ -81,55 +59,6 @@ stop_writing(VrSqliteStore *self, const char *why)
 }
 
 /* -------------------------------------------------------------------------- open */
-
-static sqlite3 *
-connect_file(const char *path, int flags, GError **error)
-{
-    g_autoptr(sqlite3) database = NULL;
-    if (sqlite3_open_v2(path, &database, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        set_error(error, path, database, "open it");
-        return NULL;
-    }
-    sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
-    sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return g_steal_pointer(&database);
-}
-
-static gboolean
-read_number(sqlite3 *database, const char *path, const char *query, gint64 *out_number,
-            GError **error)
-{
-    g_autoptr(sqlite3_stmt) statement = NULL;
-    if (sqlite3_prepare_v2(database, query, -1, &statement, NULL) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_ROW) {
-        set_error(error, path, database, "read it");
-        return FALSE;
-    }
-    *out_number = sqlite3_column_int64(statement, 0);
-    return TRUE;
-}
-
-static gboolean
-check_format(sqlite3 *database, const char *path, GError **error)
-{
-    gint64 application = 0, format = 0;
-    if (!read_number(database, path, "PRAGMA application_id", &application, error) ||
-        !read_number(database, path, "PRAGMA user_version", &format, error))
-        return FALSE;
-    if (application != APPLICATION_ID || format < 1) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT, "%s: not a journal of virt-roll", path);
-        return FALSE;
-    }
-    if (format > FORMAT) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: has format %" G_GINT64_FORMAT ", this virt-roll knows up to " FORMAT_TEXT
-                    ": use the version that wrote it",
-                    path, format);
-        return FALSE;
-    }
-    return TRUE;
-}
 
 /* Where it cannot, SQLite stays with the mode it had and calls that a success. */
 static gboolean
@@ -163,7 +92,7 @@ prepare_writing(VrSqliteStore *self, GError **error)
                            "INSERT INTO records (sequence, rollout, at_us, kind, version, body,"
                            " previous_hash, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                            -1, SQLITE_PREPARE_PERSISTENT, &self->insert, NULL) != SQLITE_OK) {
-        set_error(error, self->path, self->database, "prepare it for writing");
+        set_error(error, self, "prepare it for writing");
         return FALSE;
     }
     return TRUE;
@@ -181,7 +110,7 @@ read_head(VrSqliteStore *self, GError **error)
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        set_error(error, self->path, self->database, "read its last record");
+        set_error(error, self, "read its last record");
         return FALSE;
     }
     if (code == SQLITE_ROW) {
@@ -209,58 +138,90 @@ count_log_pages(void *data, sqlite3 *database, const char *name, int pages)
     return SQLITE_OK;
 }
 
+static gboolean
+ignore_record(const VrRecord *record, gpointer data)
+{
+    (void)record;
+    (void)data;
+    return TRUE;
+}
+
+static VrSqliteStore *
+store_new(const char *shown, const char *directory)
+{
+    VrSqliteStore *self = g_new0(VrSqliteStore, 1);
+    self->path = g_strdup(shown);
+    self->directory = g_strdup(directory);
+    self->log_pages_limit = CHECKPOINT_PAGES;
+    self->head_fd = -1;
+    return self;
+}
+
+static gboolean
+open_for_reading(VrSqliteStore *self, const char *path, GError **error)
+{
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no journal", self->path);
+        return FALSE;
+    }
+    /* SQLite takes it for empty and deletes the log beside it. */
+    GStatBuf status;
+    if (g_stat(path, &status) == 0 && status.st_size < PAGE_SIZE_MIN) {
+        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                    "%s: not a journal of virt-roll, or cut off after %" G_GINT64_FORMAT " bytes",
+                    self->path, (gint64)status.st_size);
+        return FALSE;
+    }
+    self->database = vr_sqlite_database_connect(path, self->path, SQLITE_OPEN_READONLY, error);
+    return self->database != NULL &&
+           vr_sqlite_database_check_format(self->database, self->path, error);
+}
+
+/*
+ * All of it has been read before: nothing is written to a journal that is not ours, newer or
+ * broken, not even its own log into its file when it is closed.
+ */
+static gboolean
+open_for_writing(VrSqliteStore *self, GError **error)
+{
+    sqlite3_close_v2(g_steal_pointer(&self->database));
+    self->database =
+        vr_sqlite_database_connect(self->path, self->path, SQLITE_OPEN_READWRITE, error);
+    if (self->database == NULL)
+        return FALSE;
+    sqlite3_db_config(self->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!prepare_writing(self, error) || !read_head(self, error))
+        return FALSE;
+    sqlite3_wal_hook(self->database, count_log_pages, self);
+    self->head_fd = vr_sqlite_head_open(self->directory, error);
+    if (self->head_fd < 0)
+        return FALSE;
+    if (self->stored.sequence > 0)
+        vr_sqlite_head_write(self->head_fd, &self->stored);
+    return TRUE;
+}
+
 VrSqliteStore *
 vr_sqlite_store_open(const char *directory, gboolean writable, GError **error)
 {
-    g_autoptr(VrSqliteStore) self = g_new0(VrSqliteStore, 1);
-    self->path = g_build_filename(directory, "journal.db", NULL);
-    self->log_pages_limit = CHECKPOINT_PAGES;
-    if (!g_file_test(self->path, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no journal", self->path);
+    g_autofree char *path = g_build_filename(directory, "journal.db", NULL);
+    g_autoptr(VrSqliteStore) self = store_new(path, directory);
+    if (!open_for_reading(self, path, error))
         return NULL;
-    }
-    /* Reading first: a file that is not ours or is newer must not be touched, not even its log. */
-    self->database = connect_file(self->path, SQLITE_OPEN_READONLY, error);
-    if (self->database == NULL || !check_format(self->database, self->path, error))
+    if (writable && (!vr_sqlite_store_read(self, 1, ignore_record, NULL, error) ||
+                     !open_for_writing(self, error)))
         return NULL;
-    if (!writable)
-        return g_steal_pointer(&self);
-
-    sqlite3_close_v2(g_steal_pointer(&self->database));
-    self->database = connect_file(self->path, SQLITE_OPEN_READWRITE, error);
-    if (self->database == NULL || !prepare_writing(self, error) || !read_head(self, error))
-        return NULL;
-    sqlite3_wal_hook(self->database, count_log_pages, self);
     return g_steal_pointer(&self);
 }
 
-/* -------------------------------------------------------------------------- create */
-
-static gboolean
-fill_new_file(const char *path, GError **error)
+VrSqliteStore *
+vr_sqlite_store_open_file(const char *path, const char *shown, GError **error)
 {
-    static const char *const leftovers[] = {"", "-journal", "-wal", "-shm"};
-    for (guint i = 0; i < G_N_ELEMENTS(leftovers); i++) {
-        g_autofree char *leftover = g_strconcat(path, leftovers[i], NULL);
-        (void)g_unlink(leftover); /* a creation that was interrupted; usually there is none */
-    }
-    /* Made here because SQLite would let everybody read it. */
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        g_set_error(error, VR_ERROR, VR_ERROR_IO, "%s: cannot make it: %s", path,
-                    g_strerror(errno));
-        return FALSE;
-    }
-    (void)close(fd);
-    g_autoptr(sqlite3) database = connect_file(path, SQLITE_OPEN_READWRITE, error);
-    if (database == NULL)
-        return FALSE;
-    if (sqlite3_exec(database, create_script, NULL, NULL, NULL) != SQLITE_OK) {
-        set_error(error, path, database, "make the journal");
-        return FALSE;
-    }
-    return TRUE;
+    g_autoptr(VrSqliteStore) self = store_new(shown, NULL);
+    return open_for_reading(self, path, error) ? g_steal_pointer(&self) : NULL;
 }
+
+/* -------------------------------------------------------------------------- create */
 
 gboolean
 vr_sqlite_store_ensure(const char *directory, GError **error)
@@ -273,13 +234,22 @@ vr_sqlite_store_ensure(const char *directory, GError **error)
     GStatBuf status;
     if (g_stat(log, &status) == 0 && status.st_size > 0) {
         g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: is missing while its log %s is there: restore both from a backup", path,
-                    log);
+                    "%s: is missing while its log %s is there: virt-roll journal restore takes a "
+                    "backup of it",
+                    path, log);
+        return FALSE;
+    }
+    g_autofree char *head = g_build_filename(directory, "journal.head", NULL);
+    if (g_file_test(head, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                    "%s: is missing while %s is there, so it had records: virt-roll journal "
+                    "restore takes a backup of it",
+                    path, head);
         return FALSE;
     }
     /* By rename, so that an empty or partial journal.db is always damage and never a new start. */
     g_autofree char *fresh = g_strconcat(path, ".new", NULL);
-    if (!fill_new_file(fresh, error))
+    if (!vr_sqlite_database_create(fresh, error))
         return FALSE;
     if (rename(fresh, path) != 0) {
         g_set_error(error, VR_ERROR, VR_ERROR_IO, "%s: cannot rename %s to it: %s", path, fresh,
@@ -311,7 +281,7 @@ roll_back(VrSqliteStore *self)
 static gboolean
 give_up(VrSqliteStore *self, const char *what, GError **error)
 {
-    set_error(error, self->path, self->database, what);
+    set_error(error, self, what);
     if (!is_passing(sqlite3_errcode(self->database)))
         stop_writing(self, sqlite3_errmsg(self->database));
     roll_back(self);
@@ -330,6 +300,8 @@ vr_sqlite_store_begin(VrSqliteStore *self, GError **error)
     }
     if (sqlite3_exec(self->database, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return give_up(self, "begin to write", error);
+    /* Whoever writes has taken in what is there; from now on the log may go into the file. */
+    sqlite3_db_config(self->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return TRUE;
 }
 
@@ -366,6 +338,7 @@ vr_sqlite_store_commit(VrSqliteStore *self, GError **error)
 {
     if (sqlite3_exec(self->database, "COMMIT", NULL, NULL, NULL) == SQLITE_OK) {
         self->stored = self->added;
+        vr_sqlite_head_write(self->head_fd, &self->stored);
         return VR_APPEND_DURABLE;
     }
     /*
@@ -396,13 +369,20 @@ vr_sqlite_store_tidy(VrSqliteStore *self)
 
 /* -------------------------------------------------------------------------- read */
 
+/* `what` says which record it is. */
 static gboolean
-set_broken(GError **error, const char *path, guint64 sequence, const char *why)
+set_broken(const VrSqliteStore *self, const char *what, const char *why, GError **error)
 {
-    g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                "%s: record %" G_GUINT64_FORMAT " is not what was written: %s", path, sequence,
-                why);
+    g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT, "%s: %s is not what was written: %s", self->path,
+                what, why);
     return FALSE;
+}
+
+static gboolean
+set_missing(const VrSqliteStore *self, guint64 sequence, const char *why, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("record %" G_GUINT64_FORMAT, sequence);
+    return set_broken(self, what, why, error);
 }
 
 /* (nullable) borrowed until the next step. NULL too for a text with a NUL inside. */
@@ -433,26 +413,81 @@ read_row(sqlite3_stmt *row, VrRecord *out_record, const char **out_previous, con
            strlen(*out_previous) == VR_SQLITE_HASH_LENGTH && *out_hash != NULL;
 }
 
-/* `head` is the record before; without a hash if that one was not read. */
+/* "record 7 (step-phase, 2026-11-22T12:00:05Z)", as far as a broken row can be believed. */
+static char *
+describe_row(guint64 sequence, const VrRecord *record)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz-";
+    g_autofree char *time = vr_time_format_utc(record->at_us);
+    if (record->kind == NULL || record->kind[strspn(record->kind, letters)] != '\0')
+        return g_strdup_printf("record %" G_GUINT64_FORMAT, sequence);
+    return g_strdup_printf("record %" G_GUINT64_FORMAT " (%s, %s)", sequence, record->kind, time);
+}
+
+/* `last` is the record before; without a hash if that one was not read. */
 static gboolean
-check_row(VrSqliteStore *self, sqlite3_stmt *row, VrSqliteChain *head, VrRecord *out_record,
+check_row(VrSqliteStore *self, sqlite3_stmt *row, VrSqliteChain *last, VrRecord *out_record,
           GError **error)
 {
-    guint64 expected = head->sequence + 1;
-    const char *previous = NULL, *hash = NULL;
-    char computed[VR_SQLITE_HASH_SIZE];
+    guint64 expected = last->sequence + 1;
+    const char *previous = NULL, *hash = NULL, *why = NULL;
+    char computed[VR_SQLITE_HASH_SIZE] = "";
     if ((guint64)sqlite3_column_int64(row, 0) != expected)
-        return set_broken(error, self->path, expected, "it is missing");
-    if (!read_row(row, out_record, &previous, &hash))
-        return set_broken(error, self->path, expected, "one of its fields is broken");
-    vr_sqlite_chain_hash(out_record, previous, computed);
-    if (!g_str_equal(computed, hash))
-        return set_broken(error, self->path, expected, "its hash differs");
-    if (head->hash[0] != '\0' && !g_str_equal(previous, head->hash))
-        return set_broken(error, self->path, expected, "it does not follow the record before it");
-    head->sequence = expected;
-    memcpy(head->hash, computed, sizeof computed);
+        return set_missing(self, expected, "it is missing", error);
+    if (!read_row(row, out_record, &previous, &hash)) {
+        why = "one of its fields is broken";
+    } else {
+        vr_sqlite_chain_hash(out_record, previous, computed);
+        if (!g_str_equal(computed, hash))
+            why = "its hash differs";
+        else if (last->hash[0] != '\0' && !g_str_equal(previous, last->hash))
+            why = "it does not follow the record before it";
+    }
+    if (why != NULL) {
+        g_autofree char *what = describe_row(expected, out_record);
+        return set_broken(self, what, why, error);
+    }
+    last->sequence = expected;
+    memcpy(last->hash, computed, sizeof computed);
     return TRUE;
+}
+
+/* `known` is what the head file told before; zeroed if nothing. */
+static gboolean
+check_known(const VrSqliteStore *self, const VrSqliteChain *known, const VrSqliteChain *last,
+            GError **error)
+{
+    if (known->sequence != last->sequence || last->sequence == 0 ||
+        g_str_equal(known->hash, last->hash))
+        return TRUE;
+    return set_missing(self, last->sequence, "journal.head has another hash of it", error);
+}
+
+/* At the end: was there more once? */
+static gboolean
+check_end(const VrSqliteStore *self, const VrSqliteChain *known, const VrSqliteChain *last,
+          GError **error)
+{
+    if (known->sequence <= last->sequence)
+        return TRUE;
+    g_autofree char *why = g_strdup_printf(
+        "it and what follows is gone; journal.head knows of %" G_GUINT64_FORMAT, known->sequence);
+    return set_missing(self, last->sequence + 1, why, error);
+}
+
+/* At the first row, or none, after the record `last`. SQLITE_ROW, SQLITE_DONE or an error. */
+static int
+select_rows(VrSqliteStore *self, const VrSqliteChain *last, sqlite3_stmt **out_rows)
+{
+    int code = sqlite3_prepare_v2(self->database,
+                                  "SELECT sequence, rollout, at_us, kind, version, body,"
+                                  " previous_hash, hash FROM records WHERE sequence > ?1"
+                                  " ORDER BY sequence",
+                                  -1, out_rows, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_bind_int64(*out_rows, 1, last->sequence == 0 ? G_MININT64 : (gint64)last->sequence);
+    return sqlite3_step(*out_rows);
 }
 
 gboolean
@@ -460,33 +495,49 @@ vr_sqlite_store_read(VrSqliteStore *self, guint64 from_sequence, VrRecordSeen se
                      GError **error)
 {
     g_autoptr(sqlite3_stmt) rows = NULL;
-    VrSqliteChain head;
-    vr_sqlite_chain_init(&head);
+    VrSqliteChain last, known = {0};
+    vr_sqlite_chain_init(&last);
     /* Reading begins one record early, for the hash that the first one must follow. */
     if (from_sequence > 2)
-        head = (VrSqliteChain){.sequence = MIN(from_sequence, G_MAXINT64) - 2};
+        last = (VrSqliteChain){.sequence = MIN(from_sequence, G_MAXINT64) - 2};
+    /* Before the rows, so that it cannot be newer than they are. */
+    if (self->directory != NULL)
+        (void)vr_sqlite_head_read(self->directory, &known);
 
-    int code = sqlite3_prepare_v2(self->database,
-                                  "SELECT sequence, rollout, at_us, kind, version, body,"
-                                  " previous_hash, hash FROM records WHERE sequence > ?1"
-                                  " ORDER BY sequence",
-                                  -1, &rows, NULL);
-    if (code == SQLITE_OK) {
-        sqlite3_bind_int64(rows, 1, head.sequence == 0 ? G_MININT64 : (gint64)head.sequence);
-        code = sqlite3_step(rows);
-    }
+    int code = select_rows(self, &last, &rows);
     for (; code == SQLITE_ROW; code = sqlite3_step(rows)) {
         VrRecord record;
-        if (!check_row(self, rows, &head, &record, error))
+        if (!check_row(self, rows, &last, &record, error) ||
+            !check_known(self, &known, &last, error))
             return FALSE;
         if (record.sequence >= from_sequence && !seen(&record, data))
             return TRUE;
     }
     if (code == SQLITE_DONE)
-        return TRUE;
-    g_autofree char *what = g_strdup_printf("read record %" G_GUINT64_FORMAT, head.sequence + 1);
-    set_error(error, self->path, self->database, what);
+        return check_end(self, &known, &last, error);
+    g_autofree char *what = g_strdup_printf("read record %" G_GUINT64_FORMAT, last.sequence + 1);
+    set_error(error, self, what);
     return FALSE;
+}
+
+gboolean
+vr_sqlite_store_read_hash(VrSqliteStore *self, guint64 sequence, char *out_hash, GError **error)
+{
+    g_autoptr(sqlite3_stmt) rows = NULL;
+    const VrSqliteChain before = {.sequence = sequence - 1};
+    VrSqliteChain last = before;
+    VrRecord record;
+    int code = select_rows(self, &before, &rows);
+    if (code == SQLITE_DONE)
+        return set_missing(self, sequence, "it is missing", error);
+    if (code != SQLITE_ROW) {
+        set_error(error, self, "read a hash");
+        return FALSE;
+    }
+    if (!check_row(self, rows, &last, &record, error))
+        return FALSE;
+    memcpy(out_hash, last.hash, sizeof last.hash);
+    return TRUE;
 }
 
 void
@@ -496,6 +547,9 @@ vr_sqlite_store_free(VrSqliteStore *self)
         return;
     sqlite3_finalize(self->insert);
     sqlite3_close_v2(self->database);
+    if (self->head_fd >= 0)
+        (void)close(self->head_fd);
+    g_free(self->directory);
     g_free(self->path);
     g_free(self->trouble);
     g_free(self);

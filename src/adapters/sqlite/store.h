@@ -16,10 +16,15 @@ gboolean vr_sqlite_store_ensure(const char *directory, GError **error) G_GNUC_WA
 
 /*
  * VR_ERROR_NOT_FOUND: no journal there; VR_ERROR_CORRUPT: not a journal, damaged, or of a newer
- * format (the file is left as it is); VR_ERROR_IO.
+ * format (the file is left as it is); VR_ERROR_IO. For writing all of it is read first, and nothing
+ * is changed before the first `begin`.
  */
 VrSqliteStore *vr_sqlite_store_open(const char *directory, gboolean writable,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Any file that is a journal, for reading; errors name it as `shown`. */
+VrSqliteStore *vr_sqlite_store_open_file(const char *path, const char *shown,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Of the stored records and of those added since `begin`. */
 guint64 vr_sqlite_store_next_sequence(const VrSqliteStore *self);
@@ -36,9 +41,13 @@ VrAppend vr_sqlite_store_commit(VrSqliteStore *self, GError **error) G_GNUC_WARN
 /* Moves the log into the file when it has grown; after answering those who wait for a commit. */
 void vr_sqlite_store_tidy(VrSqliteStore *self);
 
-/* The port's `read`. */
+/* The port's `read`; also holds a directory's journal against its head file. */
 gboolean vr_sqlite_store_read(VrSqliteStore *self, guint64 from_sequence, VrRecordSeen seen,
                               gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Of one record, which is checked; `out_hash` has room for VR_SQLITE_HASH_SIZE. */
+gboolean vr_sqlite_store_read_hash(VrSqliteStore *self, guint64 sequence, char *out_hash,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void vr_sqlite_store_free(VrSqliteStore *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrSqliteStore, vr_sqlite_store_free)
