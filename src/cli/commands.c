@@ -38,6 +38,12 @@ static const Command commands[] = {
     {"rollout close", "never go on with the rollout; a new one can be begun then", "", 0, O(REASON),
      vr_verb_rollout_close},
     {"rollout report", "what the last rollout did", "", 0, 0, vr_verb_rollout_report},
+    {"audit verify", "read the whole journal: is it as it was written?", "", 0, O(EXPECT_HEAD),
+     vr_verb_audit_verify},
+    {"journal backup", "copy the journal to a new file, also while a controller runs", "FILE", 1, 0,
+     vr_verb_journal_backup},
+    {"journal restore", "put a backup in place of the journal, which is kept aside", "FILE", 1,
+     O(YES), vr_verb_journal_restore},
 };
 
 static void

@@ -54,10 +54,12 @@ make_entries(Values *values)
               "how to reach a host (qemu+ssh://{name}/system)", "URI"),
         entry("output", 0, G_OPTION_ARG_FILENAME, &o->output, "write to this new file", "FILE"),
         entry("ansible", 0, G_OPTION_ARG_FILENAME, &o->ansible, "not in this version", "FILE"),
+        entry("expect-head", 0, G_OPTION_ARG_STRING, &o->expect_head,
+              "the journal must still have this record: what audit verify printed", "HEAD"),
         {0},
     };
 
-    G_STATIC_ASSERT(G_N_ELEMENTS(entries) == COMMON_COUNT + VR_OPTION_ANSIBLE + 2);
+    G_STATIC_ASSERT(G_N_ELEMENTS(entries) == COMMON_COUNT + VR_OPTION_EXPECT_HEAD + 2);
     return g_memdup2(entries, sizeof entries);
 }
 
@@ -67,7 +69,7 @@ select_entries(GOptionEntry *entries, guint taken)
 {
     guint kept = COMMON_COUNT;
 
-    for (guint i = 0; i <= VR_OPTION_ANSIBLE; i++) {
+    for (guint i = 0; i <= VR_OPTION_EXPECT_HEAD; i++) {
         if ((taken & (1U << i)) != 0)
             entries[kept++] = entries[COMMON_COUNT + i];
     }
@@ -302,6 +304,7 @@ vr_options_free(VrOptions *self)
     g_free(self->uri);
     g_free(self->output);
     g_free(self->ansible);
+    g_free(self->expect_head);
     g_strfreev(self->arguments);
     g_free(self);
 }

@@ -18,6 +18,7 @@ typedef enum {
     VR_OPTION_URI,
     VR_OPTION_OUTPUT,
     VR_OPTION_ANSIBLE,
+    VR_OPTION_EXPECT_HEAD,
 } VrOption;
 
 #define VR_OPTION_BIT(name) (1U << VR_OPTION_##name)
@@ -42,6 +43,7 @@ typedef struct {
     char *uri;
     char *output;
     char *ansible;
+    char *expect_head;
     char **arguments; /* what follows the verb and is no option; NULL-terminated */
 } VrOptions;
 

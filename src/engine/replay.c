@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/replay.h"
+
 #include <virt-roll/engine.h>
 
 typedef struct {
@@ -7,22 +9,30 @@ typedef struct {
     GError *error;
 } Replaying;
 
+gboolean
+vr_replay_record(VrRollout **rollout, const VrRecord *record, GError **error)
+{
+    g_autoptr(VrEvent) event = vr_event_parse(record, error);
+
+    if (event == NULL)
+        return FALSE;
+    if (event->kind == VR_EVENT_CREATED && (*rollout)->basis != NULL) {
+        vr_rollout_free(*rollout); /* an earlier rollout, done or closed */
+        *rollout = vr_rollout_new();
+    }
+    if (vr_rollout_apply(*rollout, event, error))
+        return TRUE;
+    g_prefix_error(error, "journal record %" G_GUINT64_FORMAT ": ", record->sequence);
+    return FALSE;
+}
+
 static gboolean
 replay_record(const VrRecord *record, gpointer data)
 {
     Replaying *self = data;
-    g_autoptr(VrEvent) event = vr_event_parse(record, &self->error);
 
-    if (event == NULL)
+    if (!vr_replay_record(&self->rollout, record, &self->error))
         return FALSE;
-    if (event->kind == VR_EVENT_CREATED && self->rollout->basis != NULL) {
-        vr_rollout_free(self->rollout); /* an earlier rollout, done or closed */
-        self->rollout = vr_rollout_new();
-    }
-    if (!vr_rollout_apply(self->rollout, event, &self->error)) {
-        g_prefix_error(&self->error, "journal record %" G_GUINT64_FORMAT ": ", record->sequence);
-        return FALSE;
-    }
     self->sequence = record->sequence;
     return TRUE;
 }

@@ -27,6 +27,9 @@ VrHostUpdate vr_process_host_update_port(VrProcessHostUpdate *self);
 char *vr_process_run_stage(const VrFleetHost *host, VrStage stage, const char *level,
                            int *out_exit_status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* An attempt in `directory` whose helper lives; NULL: there is none. (transfer full) its folder */
+char *vr_process_find_running(const char *directory);
+
 /*
  * Does not wait: running attempts go on without us, and no `done` comes after it. Not to be called
  * from within a `done`.

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "adapters/sqlite/chain.h"
 #include "adapters/sqlite/lock.h"
 #include "adapters/sqlite/store.h"
 
@@ -22,7 +23,8 @@ typedef struct {
 } Append;
 
 struct VrSqliteJournal {
-    char *directory;
+    char *directory;      /* NULL: a file by itself */
+    char *path, *shown;   /* of that file */
     int lock_fd;          /* -1: read-only */
     VrSqliteStore *store; /* the writer thread's; NULL: read-only */
     GThread *writer;
@@ -183,13 +185,19 @@ journal_append(gpointer context, const VrRecord *records, guint count, VrAppendD
     done(VR_APPEND_REFUSED, refusal, data);
 }
 
+static VrSqliteStore *
+open_to_read(const VrSqliteJournal *self, GError **error)
+{
+    return self->directory != NULL ? vr_sqlite_store_open(self->directory, FALSE, error)
+                                   : vr_sqlite_store_open_file(self->path, self->shown, error);
+}
+
 /* A connection of its own: it sees committed records only, and any thread may read at any time. */
 static gboolean
 journal_read(gpointer context, guint64 from_sequence, VrRecordSeen seen, gpointer data,
              GError **error)
 {
-    const VrSqliteJournal *self = context;
-    g_autoptr(VrSqliteStore) store = vr_sqlite_store_open(self->directory, FALSE, error);
+    g_autoptr(VrSqliteStore) store = open_to_read(context, error);
     return store != NULL && vr_sqlite_store_read(store, from_sequence, seen, data, error);
 }
 
@@ -237,6 +245,26 @@ vr_sqlite_journal_open_read_only(const char *directory, GError **error)
     return store != NULL ? journal_new(directory) : NULL;
 }
 
+VrSqliteJournal *
+vr_sqlite_journal_open_file(const char *path, const char *shown, GError **error)
+{
+    g_autoptr(VrSqliteJournal) self = journal_new(NULL);
+    self->path = g_strdup(path);
+    self->shown = g_strdup(shown);
+    g_autoptr(VrSqliteStore) store = open_to_read(self, error);
+    return store != NULL ? g_steal_pointer(&self) : NULL;
+}
+
+char *
+vr_sqlite_journal_hash(const VrSqliteJournal *self, guint64 sequence, GError **error)
+{
+    g_autoptr(VrSqliteStore) store = open_to_read(self, error);
+    char hash[VR_SQLITE_HASH_SIZE] = "";
+    if (store == NULL || !vr_sqlite_store_read_hash(store, sequence, hash, error))
+        return NULL;
+    return g_strdup(hash);
+}
+
 void
 vr_sqlite_journal_free(VrSqliteJournal *self)
 {
@@ -255,5 +283,7 @@ vr_sqlite_journal_free(VrSqliteJournal *self)
     g_mutex_clear(&self->mutex);
     g_cond_clear(&self->changed);
     g_free(self->directory);
+    g_free(self->path);
+    g_free(self->shown);
     g_free(self);
 }

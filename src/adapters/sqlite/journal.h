@@ -23,6 +23,17 @@ VrSqliteJournal *vr_sqlite_journal_open(const char *directory,
 VrSqliteJournal *vr_sqlite_journal_open_read_only(const char *directory,
                                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Any file that is a journal, a backup say, for reading. Errors name it as `shown`. */
+VrSqliteJournal *vr_sqlite_journal_open_file(const char *path, const char *shown,
+                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * The stored hash of a record, 1 or later, which is checked against its content. (transfer full)
+ * VR_ERROR_CORRUPT: there is no such record, or it is not what was written.
+ */
+char *vr_sqlite_journal_hash(const VrSqliteJournal *self, guint64 sequence,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 VrJournal vr_sqlite_journal_port(VrSqliteJournal *self);
 
 /* Waits for appends in flight. */
