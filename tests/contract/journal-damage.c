@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A small journal, cut at every byte and with every byte changed. Whatever is done to it, reading it
- * gives all that was written or says that it is corrupt, and leaves the files as they are. Only
+ * A small journal, cut at every byte and with every byte changed. Whatever is done to it, reading
+ * it gives all that was written or says that it is corrupt, and leaves the files as they are. Only
  * where its head file is gone too, its newest records may be missing without anybody knowing.
  *
  * With --long at every byte, and each of its bits; else at each eleventh, one bit.

@@ -17,9 +17,9 @@ gboolean vr_sqlite_backup(const char *directory, const char *file,
 typedef struct VrSqliteRestore VrSqliteRestore;
 
 /*
- * Takes the lock of DIR, which is made if needed, and copies `file` beside the journal of DIR, which
- * stays as it is. VR_ERROR_CONFLICT: a controller has it; VR_ERROR_NOT_FOUND, VR_ERROR_CORRUPT (not
- * a journal, or of a newer format), VR_ERROR_IO.
+ * Takes the lock of DIR, which is made if needed, and copies `file` beside the journal of DIR,
+ * which stays as it is. VR_ERROR_CONFLICT: a controller has it; VR_ERROR_NOT_FOUND,
+ * VR_ERROR_CORRUPT (not a journal, or of a newer format), VR_ERROR_IO.
  */
 VrSqliteRestore *vr_sqlite_restore_new(const char *directory, const char *file,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -29,9 +29,9 @@ VrJournal vr_sqlite_restore_port(VrSqliteRestore *self);
 
 /*
  * Checks the chain of the copy and puts it there. What was there is in the new directory `aside`
- * afterwards, with the entries of DIR that `also` names (NULL-terminated). Wherever this is cut off,
- * DIR has the old journal, the new one, or one that nobody opens because records are missing; then
- * restore again.
+ * afterwards, with the entries of DIR that `also` names (NULL-terminated). Wherever this is cut
+ * off, DIR has the old journal, the new one, or one that nobody opens because records are missing;
+ * then restore again.
  */
 gboolean vr_sqlite_restore_finish(VrSqliteRestore *self, const char *aside, const char *const *also,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
