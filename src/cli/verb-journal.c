@@ -2,6 +2,7 @@
 /* Commands on the journal itself: audit verify, journal backup, journal restore. */
 #include <string.h>
 
+#include <virt-roll/engine.h>
 #include <virt-roll/error.h>
 
 #include "adapters/process/host-update.h"
@@ -172,29 +173,45 @@ check_restorable(const char *state, const char *file, const VrAudit *audit, GErr
 
 /* What the restored journal cannot know, before somebody says yes. */
 static void
-say_what_it_means(VrConsole *console, const char *file, const VrAudit *audit)
+say_what_goes_on(GString *text, const VrRollout *rollout, guint width)
 {
-    const VrAuditedRollout *last =
-        audit->rollouts->len > 0 ? g_ptr_array_index(audit->rollouts, audit->rollouts->len - 1)
-                                 : NULL;
+    g_autoptr(GPtrArray) changed = vr_render_changed(rollout);
+
+    vr_text_append_wrapped(
+        text,
+        "Its rollout is not finished, and virt-roll run goes on with it. Both hosts of each VM are "
+        "read before anything is done to that VM, but a call that was made after the backup is not "
+        "waited for: let recovery.fence_ms of the policy (60 s unless changed) pass after the last "
+        "controller has ended. A stage that has run since then runs again.",
+        "", width);
+    for (guint i = 0; i < changed->len; i++) {
+        g_autofree char *line = g_strdup_printf("make sure before you run: %s",
+                                                (const char *)g_ptr_array_index(changed, i));
+        vr_text_append_wrapped(text, line, "  ", width);
+    }
+    vr_text_append_wrapped(text,
+                           "If much was done since, do not restore: move the state directory away "
+                           "and virt-roll run plans anew from what is there.",
+                           "", width);
+}
+
+static void
+say_what_it_means(VrConsole *console, const char *file, const VrJournal *journal)
+{
     guint width = vr_console_width(console);
-    g_autofree char *time = last != NULL ? vr_text_date_clock(last->last_us) : g_strdup("never");
-    g_autofree char *count = vr_text_count((gint64)audit->records, "record");
+    guint64 records = 0;
+    g_autoptr(VrRollout) rollout = vr_replay(journal, &records, NULL);
+    g_autofree char *count = vr_text_count((gint64)records, "record");
+    g_autofree char *time =
+        rollout != NULL && records > 0 ? vr_text_date_clock(rollout->now_us) : g_strdup("never");
     g_autofree char *what =
         g_strdup_printf("%s is whole: %s, the last of %s. What was done after that is not in it.",
                         file, count, time);
     g_autoptr(GString) text = g_string_new(NULL);
 
     vr_text_append_wrapped(text, what, "", width);
-    if (last != NULL && last->phase != VR_ROLLOUT_DONE && last->phase != VR_ROLLOUT_CLOSED)
-        vr_text_append_wrapped(
-            text,
-            "Its rollout is not finished. If it goes on, both hosts of each VM are read before "
-            "anything is done to that VM, but a call that was made after the backup is not waited "
-            "for: let recovery.fence_ms of the policy (60 s unless changed) pass after the last "
-            "controller has ended. A stage that has run since then runs again. To plan anew "
-            "instead: virt-roll run, Ctrl-C at once, virt-roll rollout close.",
-            "", width);
+    if (rollout != NULL && vr_rollout_is_unfinished(rollout))
+        say_what_goes_on(text, rollout, width);
     vr_console_print(console, text->str);
 }
 
@@ -210,7 +227,7 @@ restore(VrConsole *console, const char *state, const char *file, gboolean is_yes
     g_autoptr(VrAudit) audit = vr_audit_new(&port);
     if (!check_restorable(state, file, audit, error))
         return 0;
-    say_what_it_means(console, file, audit);
+    say_what_it_means(console, file, &port);
     if (!is_yes && !vr_console_ask(console, "Put it in place of the present journal?")) {
         vr_console_note(console, "nothing was done");
         return 0;

@@ -163,7 +163,7 @@ class Journal(unittest.TestCase):
         attempt.mkdir(parents=True)
         (attempt / "lock").touch()
         text = self.works("journal", "restore", backup, "--yes")
-        for word in ("4 records", "recovery.fence_ms", "rollout close", "before-restore-"):
+        for word in ("4 records", "recovery.fence_ms", "do not restore", "before-restore-"):
             self.assertIn(word, text)
         self.assertEqual(self.audit()["records"], 4)
         aside, = self.state.glob("before-restore-*")
