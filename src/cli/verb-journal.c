@@ -215,6 +215,22 @@ say_what_it_means(VrConsole *console, const char *file, const VrJournal *journal
     vr_console_print(console, text->str);
 }
 
+/* (transfer full) a directory that is not there yet */
+static char *
+name_aside(const char *state)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *name = g_date_time_format(now, "before-restore-%Y%m%d-%H%M%S");
+    char *path = g_build_filename(state, name, NULL);
+
+    for (guint i = 2; g_file_test(path, G_FILE_TEST_EXISTS); i++) {
+        g_autofree char *next = g_strdup_printf("%s.%u", name, i);
+        g_free(path);
+        path = g_build_filename(state, next, NULL);
+    }
+    return path;
+}
+
 static int
 restore(VrConsole *console, const char *state, const char *file, gboolean is_yes, GError **error)
 {
@@ -232,9 +248,7 @@ restore(VrConsole *console, const char *state, const char *file, gboolean is_yes
         vr_console_note(console, "nothing was done");
         return 0;
     }
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *name = g_date_time_format(now, "before-restore-%Y%m%d-%H%M%S");
-    g_autofree char *aside = g_build_filename(state, name, NULL);
+    g_autofree char *aside = name_aside(state);
     if (!vr_sqlite_restore_finish(restoring, aside, also, error)) {
         g_prefix_error(error, "%s: not restored (what was there is still there or in %s): ", file,
                        aside);

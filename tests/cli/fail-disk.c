@@ -1,16 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * fail-disk - an LD_PRELOAD library for tests: the disk under the journal's log fails. FAIL_DISK is
- * "sync" (fsync says EIO), "write" (EIO) or "full" (ENOSPC).
+ * "sync" (fsync says EIO), "write" (EIO) or "full" (ENOSPC). DIE_AT=N: the process dies instead of
+ * the N-th time that it gives, changes or takes away the name of a file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static void
+count_name(void)
+{
+    static atomic_int names;
+    const char *last = getenv("DIE_AT");
+
+    if (last != NULL && atomic_fetch_add(&names, 1) + 1 == atoi(last))
+        _exit(99);
+}
+
+int
+link(const char *from, const char *to)
+{
+    count_name();
+    return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int
+rename(const char *from, const char *to)
+{
+    count_name();
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int
+unlink(const char *path)
+{
+    count_name();
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int
+mkdir(const char *path, mode_t mode)
+{
+    count_name();
+    return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
 
 static bool
 fails(const char *way, int fd)

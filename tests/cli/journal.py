@@ -184,19 +184,58 @@ class Journal(unittest.TestCase):
 
     def test_restore_mends_a_broken_journal_with_its_log(self):
         backup = self.folder / "backup.db"
-        with subprocess.Popen([MAKER, self.state, "6", "hold"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True) as maker:
-            self.assertEqual(maker.stdout.readline(), "6\n")
-            self.works("journal", "backup", backup)
-            maker.kill()
+        self.make_with_log(6)
+        self.works("journal", "backup", backup)
         log = self.state / "journal.db-wal"
-        self.assertGreater(log.stat().st_size, 0)
         log.write_bytes(b"\0" + log.read_bytes()[1:])
         self.refused(4, ["is gone; journal.head knows of 6"], "status")
         self.works("journal", "restore", backup, "--yes")
         self.assertEqual(self.audit()["records"], 6)
         aside, = self.state.glob("before-restore-*")
         self.assertTrue((aside / "journal.db-wal").exists())
+
+    def make_with_log(self, count):
+        """By a controller that is killed, so that its last records are in the log alone."""
+        with subprocess.Popen([MAKER, self.state, str(count), "hold"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as maker:
+            self.assertEqual(maker.stdout.readline(), f"{count}\n")
+            maker.kill()
+        self.assertGreater((self.state / "journal.db-wal").stat().st_size, 0)
+
+    def test_restore_cut_off_anywhere_loses_nothing(self):
+        """The old journal, the new one, or one that is refused until it is restored again."""
+        self.make(4)
+        backup = self.folder / "backup.db"
+        self.works("journal", "backup", backup)
+        outcomes = set()
+        status, number = 99, 0
+        while status == 99:
+            number += 1
+            self.state = self.folder / f"cut-{number}"
+            self.make_with_log(6)
+            (self.state / "stages").mkdir()
+            result = self.run_with("journal", "restore", backup, "--yes", LD_PRELOAD=FAIL_DISK,
+                                   DIE_AT=str(number))
+            status = result.returncode
+            self.assertIn(status, (0, 99), result.stderr)
+            audit = self.run_with("audit", "verify", "-o", "json")
+            if audit.returncode == 0:
+                outcomes.add(json.loads(audit.stdout)["records"])
+            else:
+                self.assertIn("is missing while", audit.stderr)
+                self.refused(4, ["is missing while"], "rollout", "close", "--reason", "x")
+                outcomes.add("refused")
+            # What was there is there under one name or the other, and a restore goes through.
+            states, whole = [self.state, *self.state.glob("before-restore-*")], []
+            for self.state in states:
+                audit = self.run_with("audit", "verify", "-o", "json")
+                whole.append(audit.returncode == 0 and json.loads(audit.stdout)["records"])
+            self.assertIn(6, whole)
+            self.state = states[0]
+            self.works("journal", "restore", backup, "--yes")
+            self.assertEqual(self.audit()["records"], 4)
+        self.assertEqual(outcomes, {6, "refused", 4})
+        self.assertGreater(number, 8)
 
     def test_restore_refuses_what_is_no_backup(self):
         self.make(4)

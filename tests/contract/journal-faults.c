@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A call that the journal makes to its files fails, alone or with all that follow: the first, the
- * second, the fourth, until a whole run of appends has needed fewer. Whatever fails: what was called
- * durable is there afterwards, what was refused is not, nothing is durable after an error that
- * leaves the disk in doubt, and what is there stays readable.
+ * A call of the journal to its files fails, alone or with all that follow: the first, second,
+ * fourth, until a whole run of appends has needed fewer. Whatever fails: what was called durable
+ * is there afterwards, what was refused is not, nothing is durable after an error that leaves the
+ * disk in doubt, and what is there stays readable.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -157,11 +157,32 @@ store_new(const char *shown, const char *directory)
     return self;
 }
 
+/* A journal that is missing has never been, or what it leaves behind would be there too. */
+static gboolean
+check_never_there(const char *directory, const char *path, GError **error)
+{
+    g_autofree char *head = g_build_filename(directory, "journal.head", NULL);
+    g_autofree char *log = g_strconcat(path, "-wal", NULL);
+    const char *left = g_file_test(head, G_FILE_TEST_EXISTS) ? head : NULL;
+    GStatBuf status;
+    /* SQLite would replay it into a new file. An empty one is left by readers. */
+    if (g_stat(log, &status) == 0 && status.st_size > 0)
+        left = log;
+    if (left == NULL)
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                "%s: is missing while %s is there, so it had records: virt-roll journal restore "
+                "takes a backup of it",
+                path, left);
+    return FALSE;
+}
+
 static gboolean
 open_for_reading(VrSqliteStore *self, const char *path, GError **error)
 {
     if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no journal", self->path);
+        if (self->directory == NULL || check_never_there(self->directory, path, error))
+            g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no journal", self->path);
         return FALSE;
     }
     /* SQLite takes it for empty and deletes the log beside it. */
@@ -229,24 +250,8 @@ vr_sqlite_store_ensure(const char *directory, GError **error)
     g_autofree char *path = g_build_filename(directory, "journal.db", NULL);
     if (g_file_test(path, G_FILE_TEST_EXISTS))
         return TRUE;
-    /* SQLite would replay the old log into the new file. An empty one is left by readers. */
-    g_autofree char *log = g_strconcat(path, "-wal", NULL);
-    GStatBuf status;
-    if (g_stat(log, &status) == 0 && status.st_size > 0) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: is missing while its log %s is there: virt-roll journal restore takes a "
-                    "backup of it",
-                    path, log);
+    if (!check_never_there(directory, path, error))
         return FALSE;
-    }
-    g_autofree char *head = g_build_filename(directory, "journal.head", NULL);
-    if (g_file_test(head, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
-                    "%s: is missing while %s is there, so it had records: virt-roll journal "
-                    "restore takes a backup of it",
-                    path, head);
-        return FALSE;
-    }
     /* By rename, so that an empty or partial journal.db is always damage and never a new start. */
     g_autofree char *fresh = g_strconcat(path, ".new", NULL);
     if (!vr_sqlite_database_create(fresh, error))
