@@ -4,7 +4,7 @@
  * it gives all that was written or says that it is corrupt, and leaves the files as they are. Only
  * where its head file is gone too, its newest records may be missing without anybody knowing.
  *
- * With --long at every byte, and each of its bits; else at each eleventh, one bit.
+ * With --long at every byte, and each of its bits; else at one bit of each twenty-third.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #include "journal-fixture.h"
 
 /* Without --long: bytes from one damage to the next. */
-#define STRIDE 11
+#define STRIDE 23
 /* Of the damage, each so manieth is tried without the head file, or for writing (that syncs). */
 #define HEADLESS_EVERY 5
 #define WRITABLE_EVERY 499
