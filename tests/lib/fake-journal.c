@@ -37,8 +37,8 @@ fake_append(gpointer context, const VrRecord *records, guint count, VrAppendDone
         done(VR_APPEND_UNKNOWN, "the controller is dead", data);
         return;
     }
-    if (self->refuse_appends) {
-        done(VR_APPEND_REFUSED, "disk full", data);
+    if (self->append_outcome != VR_APPEND_DURABLE) {
+        done(self->append_outcome, "disk full", data);
         return;
     }
     for (guint i = 0; i < count; i++) {

@@ -63,9 +63,9 @@ struct FakeWorld {
 
     FakeMigration next_migration;
     guint next_migration_count; /* how many behave so */
-    gboolean refuse_appends;
-    guint crash_at; /* the controller dies at this port call or append; 0: never */
-    guint calls;    /* port calls and appends so far */
+    VrAppend append_outcome;    /* of all appends from now on; nothing is stored but durably */
+    guint crash_at;             /* the controller dies at this port call or append; 0: never */
+    guint calls;                /* port calls and appends so far */
     gboolean crashed;
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */

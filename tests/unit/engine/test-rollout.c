@@ -237,17 +237,18 @@ test_rollout_stop_finishes_flight_and_resumes(void **state)
 }
 
 static void
-test_rollout_refused_append_issues_nothing(void **state)
+test_rollout_failed_append_issues_nothing(void **state)
 {
-    FakeWorld *world = fake_world_new(3, 3);
     (void)state;
-
-    fake_world_start(world);
-    world->refuse_appends = TRUE;
-    assert_false(fake_world_run(world));
-    assert_int_equal(world->migrations_issued, 0);
-    assert_int_equal(world->breaches->len, 0);
-    fake_world_free(world);
+    for (VrAppend outcome = VR_APPEND_REFUSED; outcome <= VR_APPEND_UNKNOWN; outcome++) {
+        FakeWorld *world = fake_world_new(3, 3);
+        fake_world_start(world);
+        world->append_outcome = outcome;
+        assert_false(fake_world_run(world));
+        assert_int_equal(world->migrations_issued, 0);
+        assert_int_equal(world->breaches->len, 0);
+        fake_world_free(world);
+    }
 }
 
 /* While the journal is slow, completions wait in the queue: nothing may start twice by that. */
@@ -537,7 +538,7 @@ main(void)
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
         cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),
-        cmocka_unit_test(test_rollout_refused_append_issues_nothing),
+        cmocka_unit_test(test_rollout_failed_append_issues_nothing),
         cmocka_unit_test(test_rollout_slow_journal_starts_nothing_twice),
         cmocka_unit_test(test_rollout_waits_to_be_told_after_a_restart),
         cmocka_unit_test(test_rollout_foreign_job_ends_with_a_person),
