@@ -14,6 +14,7 @@ CORE = ("base", "model", "plan", "rollout")
 PUBLIC_HEADERS = {
     "error.h": "base",
     "enum.h": "base",
+    "failure.h": "base",
     "fleet.h": "model",
     "inventory.h": "model",
     "policy.h": "model",
