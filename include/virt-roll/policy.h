@@ -43,9 +43,12 @@ typedef struct {
 
 /* How one migration is driven. */
 typedef struct {
-    gint64 attempts_max; /* [3] per VM and rollout */
-    gint64 backoff_s;    /* [300] before the second attempt, doubled for each further one */
-    gboolean tls;        /* [FALSE] libvirt's TLS for the memory stream */
+    gint64 attempts_max;  /* [3] per VM and rollout */
+    gint64 backoff_s;     /* [300] before the second attempt, doubled for each further one */
+    gint64 deferrals_max; /* [8] of a VM that is busy with its own affairs, then needs-operator */
+    gint64 defer_s;       /* [900] between them */
+    gint64 stall_s;       /* [60] without a byte sent, then the migration is aborted */
+    gboolean tls;         /* [FALSE] libvirt's TLS for the memory stream */
 } VrMigrationPolicy;
 
 /* Waiting times of the recovery table (docs/internals/recovery.md). */

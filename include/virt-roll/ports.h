@@ -85,7 +85,7 @@ typedef struct {
     const char *definition; /* define-target only: the journaled inactive XML */
 } VrActionRequest;
 
-/* How a call came back. `error` is NULL on success; its code says what kind of failure. */
+/* How a call came back. `error` is NULL on success; domain and code say what kind of failure. */
 typedef void (*VrCallDone)(const GError *error, gpointer data);
 typedef void (*VrReadDone)(const VrReading *reading, gpointer data);
 typedef void (*VrListDone)(const VrListing *listing, gpointer data);
@@ -100,8 +100,9 @@ typedef struct {
     void (*list)(gpointer context, const char *host, VrListDone done, gpointer data);
     /*
      * Begins a live, peer-to-peer migration that leaves a persistent definition on the target and
-     * none on the source. `done` is a hint only. VR_ERROR_UNREACHABLE there: the daemon may still
-     * be working on it. `progress` may be called any number of times before `done`.
+     * none on the source. `done` is a hint only; its error's domain is VR_FAILURE, or VR_ERROR
+     * where no more is known (vr_failure_of). CUT_OFF there: the daemon may still be working on
+     * it. `progress` may be called any number of times before `done`.
      */
     void (*migrate)(gpointer context, const VrMigrationRequest *request, VrProgressSeen progress,
                     VrCallDone done, gpointer data);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <virt-roll/enum.h>
+#include <virt-roll/failure.h>
 
 G_BEGIN_DECLS
 
@@ -60,6 +60,7 @@ typedef struct {
     gboolean shutting_down; /* odd, but it ends by itself */
     VrMigrationStats stats; /* target only */
     char *definition;       /* (nullable) inactive XML, secrets included, if it was asked for */
+    VrFailure failure;      /* why it is unknown, or a trouble that its state shows; NONE */
     char *detail;           /* (nullable) libvirt's words: state and reason, or the error */
 } VrReading;
 

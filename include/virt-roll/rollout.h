@@ -39,6 +39,7 @@ G_BEGIN_DECLS
     X(VR_PHASE_OPENING, "opening")                                                                 \
     X(VR_PHASE_UPDATED, "updated")                                                                 \
     /* migrate */                                                                                  \
+    X(VR_PHASE_DEFERRED, "deferred")   /* waits for its next attempt, in nobody's way */           \
     X(VR_PHASE_CHECKING, "checking")   /* observe before anything is issued */                     \
     X(VR_PHASE_FITTING, "fitting")     /* list: has the target room? */                            \
     X(VR_PHASE_MIGRATING, "migrating") /* the call is out */                                       \
@@ -87,7 +88,8 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_LISTED, "listed")                                                                   \
     X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
     X(VR_INPUT_STAGE_ENDED, "stage-ended")                                                         \
-    X(VR_INPUT_HINT, "hint") /* a domain event on a host */
+    X(VR_INPUT_STALLED, "stalled") /* a migration sends nothing any more; attempt: the call's */   \
+    X(VR_INPUT_HINT, "hint")       /* a domain event on a host */
 VR_DECLARE_ENUM(VrInputKind, vr_input_kind, VR_INPUTS);
 
 /* Borrowed pointers, valid during decide. Which are set depends on the kind. */
@@ -142,7 +144,8 @@ typedef struct {
     gint64 cpu_time_ns;   /* step-phase observing: of the target, for "does it advance?" */
     gboolean autostart;
     gboolean paused;
-    gboolean refused; /* call-returned: the other side said no */
+    gboolean counted;  /* step-phase deferred: it counts as a deferral, not as an attempt */
+    VrFailure failure; /* call-returned, step-phase: what went wrong; NONE */
     VrMigrationStats stats;
     char *rollout; /* created: the id */
     char *reason;
@@ -175,7 +178,8 @@ typedef struct {
     gint64 ended_us;      /* reached a last phase; 0 */
     gint64 not_before_us;
     gint64 deadline_us;
-    char *reason; /* (nullable) why it is where it is, for people */
+    char *reason;      /* (nullable) why it is where it is, for people */
+    VrFailure trouble; /* the same as a row of the table of failures; NONE */
 
     /* migrate */
     guint tries;             /* migrations issued */
@@ -198,9 +202,10 @@ typedef struct {
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
-    gint64 call_us;   /* when the last migration was issued; 0 */
-    char *last_error; /* (nullable) of the last migration that came back with one */
-    gboolean refused; /* it was refused, which trying again does not change */
+    gint64 call_us;    /* when the last migration was issued; 0 */
+    char *last_error;  /* (nullable) of the last migration that came back with one */
+    VrFailure failure; /* of the last migration */
+    guint deferrals;   /* migrations of `tries` that its VM was too busy for */
 
     /* update */
     guint rounds;      /* lists that proved the host empty in a row */

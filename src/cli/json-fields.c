@@ -54,6 +54,16 @@ vr_json_fields_span(JsonBuilder *builder, const char *name, gint64 from_us, gint
     vr_json_fields_optional(builder, name, known ? MAX(to_us - from_us, 0) / VR_MS_US : VR_UNKNOWN);
 }
 
+void
+vr_json_fields_failure(JsonBuilder *builder, VrFailure failure)
+{
+    const VrFailureInfo *info = failure != VR_FAILURE_NONE ? vr_failure_info(failure) : NULL;
+
+    vr_json_fields_string(builder, "failure", info != NULL ? info->word : NULL);
+    vr_json_fields_string(builder, "failure_class",
+                          info != NULL ? vr_failure_class_to_string(info->class) : NULL);
+}
+
 char *
 vr_json_fields_finish(JsonBuilder *builder)
 {

@@ -2,6 +2,8 @@
 /* Members of a JSON object in the making; what is not known is null, never left out. */
 #pragma once
 
+#include <virt-roll/failure.h>
+
 #include "base/json.h"
 
 G_BEGIN_DECLS
@@ -15,6 +17,9 @@ void vr_json_fields_boolean(JsonBuilder *builder, const char *name, gboolean val
 void vr_json_fields_time(JsonBuilder *builder, const char *name, gint64 at_us);
 /* In ms; null unless both are known. */
 void vr_json_fields_span(JsonBuilder *builder, const char *name, gint64 from_us, gint64 to_us);
+
+/* Members "failure" and "failure_class"; both null for NONE. */
+void vr_json_fields_failure(JsonBuilder *builder, VrFailure failure);
 
 /* Canonical, one line, with its newline. (transfer full) */
 char *vr_json_fields_finish(JsonBuilder *builder);

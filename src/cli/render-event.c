@@ -32,12 +32,6 @@ warns(char *text)
     return (VrEventLine){.text = text, .is_result = TRUE, .is_bad = TRUE};
 }
 
-static const char *
-reason_of(const VrStepState *step)
-{
-    return step->reason != NULL ? step->reason : "no reason given";
-}
-
 /* ", level 1 → 2, boot id 3e1f… → b07a…" */
 static char *
 describe_change(const VrStepState *step)
@@ -119,7 +113,8 @@ describe_settled(const VrStepState *step)
     gint64 took_us = vr_tally_migration_us(step);
 
     if (!vr_tally_was_issued(step))
-        return g_string_free(g_string_append(text, reason_of(step)), FALSE);
+        return g_string_free(g_string_append(text, step->reason != NULL ? step->reason : ""),
+                             FALSE);
     if (step->stats.data_mib != VR_UNKNOWN) {
         g_autofree char *data = vr_text_mib(step->stats.data_mib);
         g_string_append_printf(text, "%s in ", data);
@@ -147,6 +142,7 @@ vm_entered(const VrStepState *step, VrPhase from)
 {
     const VrPlanStep *plan = step->plan;
     g_autofree char *way = g_strdup_printf("%s  %s → %s", plan->vm, plan->source, plan->target);
+    g_autofree char *reason = vr_tally_reason(step);
     g_autofree char *settled = NULL;
 
     if (step->phase == VR_PHASE_MIGRATING)
@@ -158,18 +154,17 @@ vm_entered(const VrStepState *step, VrPhase from)
         return ends(g_strdup_printf("%s  %s", way, settled));
     }
     if (step->phase == VR_PHASE_STOPPED)
-        return ends(g_strdup_printf("%s  not migrated: %s", way, reason_of(step)));
+        return ends(g_strdup_printf("%s  not migrated: %s", way, reason));
     if (step->phase == VR_PHASE_FAILED)
-        return warns(g_strdup_printf("FAILED: %s", reason_of(step)));
+        return warns(g_strdup_printf("FAILED: %s", reason));
     if (is_repair(step->phase))
-        return warns(
-            g_strdup_printf("%s  %s: %s", way, vr_phase_to_string(step->phase), reason_of(step)));
-    if (step->phase == VR_PHASE_CHECKING && from == VR_PHASE_OBSERVING)
-        return warns(
-            g_strdup_printf("%s  %s: %s", way, reason_of(step),
-                            step->last_error != NULL ? step->last_error : "no error was reported"));
+        return warns(g_strdup_printf("%s  %s: %s", way, vr_phase_to_string(step->phase), reason));
+    if (step->phase == VR_PHASE_DEFERRED) {
+        g_autofree char *pause = vr_text_rough_span(MAX(step->not_before_us - step->since_us, 0));
+        return warns(g_strdup_printf("%s  again in %s: %s", way, pause, reason));
+    }
     if (step->phase == VR_PHASE_OBSERVING && from == VR_PHASE_SETTLED)
-        return warns(g_strdup_printf("%s  %s", way, reason_of(step)));
+        return warns(g_strdup_printf("%s  %s", way, reason));
     return (VrEventLine){0};
 }
 
@@ -196,8 +191,10 @@ step_entered(const VrRollout *rollout, const VrStepState *step, VrPhase from)
     if (from == step->phase)
         return (VrEventLine){0};
     /* Reasons begin with their subject. */
-    if (step->phase == VR_PHASE_NEEDS_OPERATOR)
-        return warns(g_strdup_printf("NEEDS A PERSON: %s", reason_of(step)));
+    if (step->phase == VR_PHASE_NEEDS_OPERATOR) {
+        g_autofree char *reason = vr_tally_reason(step);
+        return warns(g_strdup_printf("NEEDS A PERSON: %s", reason));
+    }
     switch (plan->kind) {
     case VR_STEP_UPDATE:
         return host_entered(rollout, step, from);

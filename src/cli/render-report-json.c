@@ -87,11 +87,14 @@ add_migration(JsonBuilder *builder, const VrStepState *step)
     vr_json_fields_string(builder, "target", step->plan->target);
     vr_json_fields_boolean(builder, "extra", step->plan->extra);
     vr_json_fields_integer(builder, "attempts", step->tries);
+    vr_json_fields_integer(builder, "deferrals", step->deferrals);
     vr_json_fields_optional(builder, "duration_ms",
                             took_us != VR_UNKNOWN ? took_us / VR_MS_US : VR_UNKNOWN);
     vr_json_fields_optional(builder, "downtime_ms", step->stats.downtime_ms);
     vr_json_fields_optional(builder, "data_mib", step->stats.data_mib);
     vr_json_fields_string(builder, "last_error", step->last_error);
+    vr_json_fields_failure(builder,
+                           step->trouble != VR_FAILURE_NONE ? step->trouble : step->failure);
 }
 
 static void

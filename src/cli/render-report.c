@@ -204,6 +204,20 @@ append_migrations(GString *out, const VrRollout *rollout)
                                hidden);
 }
 
+/* Of those that did not get where they should: why, and what to do. */
+static void
+append_failures(GString *out, const VrRollout *rollout, guint width)
+{
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->plan->kind != VR_STEP_MIGRATE || step->trouble == VR_FAILURE_NONE ||
+            g_strcmp0(step->reason, rollout->reason) == 0) /* the last lines say that */
+            continue;
+        g_autofree char *text = vr_tally_reason(step);
+        vr_text_append_wrapped(out, text, "  ", width);
+    }
+}
+
 static void
 append_totals(GString *out, const VrRollout *rollout)
 {
@@ -250,6 +264,7 @@ vr_render_report(const VrRollout *rollout, gint64 now_us, guint width)
     g_string_append_printf(out, "Rollout %s   update: %s\n", rollout->id, level);
     append_hosts(out, rollout, width);
     append_migrations(out, rollout);
+    append_failures(out, rollout, width);
     append_left_out(out, rollout, width);
     g_string_append_printf(out, "%s   ", head);
     append_totals(out, rollout);

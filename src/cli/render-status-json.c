@@ -35,7 +35,31 @@ add_waiting(JsonBuilder *builder, const VrRollout *rollout)
         vr_json_fields_string(builder, "vm_uuid", step->plan->vm_uuid);
         vr_json_fields_string(builder, "phase", vr_phase_to_string(step->resume_phase));
         vr_json_fields_string(builder, "reason", step->reason);
+        vr_json_fields_failure(builder, step->trouble);
         vr_json_fields_time(builder, "since", step->since_us);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+}
+
+static void
+add_deferred(JsonBuilder *builder, const VrRollout *rollout)
+{
+    json_builder_set_member_name(builder, "deferred");
+    json_builder_begin_array(builder);
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->phase != VR_PHASE_DEFERRED)
+            continue;
+        json_builder_begin_object(builder);
+        vr_json_fields_integer(builder, "step", step->plan->id);
+        vr_json_fields_string(builder, "vm", step->plan->vm);
+        vr_json_fields_string(builder, "vm_uuid", step->plan->vm_uuid);
+        vr_json_fields_string(builder, "source", step->plan->source);
+        vr_json_fields_string(builder, "target", step->plan->target);
+        vr_json_fields_string(builder, "reason", step->reason);
+        vr_json_fields_failure(builder, step->trouble);
+        vr_json_fields_time(builder, "again_at", step->not_before_us);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -75,6 +99,7 @@ vr_render_status_json(const VrStatusView *view)
         add_counts(builder, rollout);
     }
     add_waiting(builder, rollout);
+    add_deferred(builder, rollout);
     add_changed(builder, rollout);
     vr_json_fields_string(builder, "next", next);
     json_builder_end_object(builder);

@@ -51,17 +51,31 @@ append_head(GString *out, const VrStatusView *view)
                            phase_words(view), is_cut_off ? "last heard of" : "since", clock, span);
 }
 
+/* "for 5 min, was closing", "again in 15 min" */
+static char *
+describe_since(const VrStatusView *view, const VrStepState *step)
+{
+    gint64 left_us = step->not_before_us - view->now_us;
+    g_autofree char *span = vr_text_rough_span(MAX(view->now_us - step->since_us, 0));
+    g_autofree char *left = vr_text_rough_span(MAX(left_us, 0));
+
+    if (step->phase == VR_PHASE_DEFERRED)
+        return left_us > 0 ? g_strdup_printf("again in %s", left) : g_strdup("again soon");
+    return g_strdup_printf("for %s, was %s", span,
+                           vr_phase_to_string(vr_tally_phase_reached(step)));
+}
+
 static void
 append_waiting(GString *out, const VrStatusView *view, guint width)
 {
     for (guint i = 0; i < view->rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(view->rollout, i);
-        if (step->phase != VR_PHASE_NEEDS_OPERATOR && step->phase != VR_PHASE_FAILED)
+        if (step->phase != VR_PHASE_NEEDS_OPERATOR && step->phase != VR_PHASE_FAILED &&
+            step->trouble == VR_FAILURE_NONE)
             continue;
-        g_autofree char *span = vr_text_rough_span(MAX(view->now_us - step->since_us, 0));
-        g_autofree char *text = g_strdup_printf(
-            "%s (for %s, was %s)", step->reason != NULL ? step->reason : "no reason given", span,
-            vr_phase_to_string(vr_tally_phase_reached(step)));
+        g_autofree char *reason = vr_tally_reason(step);
+        g_autofree char *since = describe_since(view, step);
+        g_autofree char *text = g_strdup_printf("%s (%s)", reason, since);
         vr_text_append_wrapped(out, text, "  ", width);
     }
 }

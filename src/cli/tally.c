@@ -31,6 +31,16 @@ vr_tally_phase_reached(const VrStepState *step)
     return step->phase == VR_PHASE_NEEDS_OPERATOR ? step->resume_phase : step->phase;
 }
 
+char *
+vr_tally_reason(const VrStepState *step)
+{
+    const char *reason = step->reason != NULL ? step->reason : "no reason given";
+
+    if (step->trouble == VR_FAILURE_NONE)
+        return g_strdup(reason);
+    return g_strdup_printf("%s [%s]", reason, vr_failure_info(step->trouble)->word);
+}
+
 gboolean
 vr_tally_is_host_closed(const VrStepState *step)
 {

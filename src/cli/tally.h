@@ -48,6 +48,10 @@ gint64 vr_tally_migration_us(const VrStepState *step);
 /* The phase of a step, or where it was when it came to need a person. */
 VrPhase vr_tally_phase_reached(const VrStepState *step);
 
+/* Why it is where it is, and the word under which docs/reference/failures.md tells more.
+ * (transfer full) */
+char *vr_tally_reason(const VrStepState *step);
+
 /* Is the host of an update step closed to guests? */
 gboolean vr_tally_is_host_closed(const VrStepState *step);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/flight.h"
+#include "engine/stall.h"
 
 /* Steps that may follow from one input before something is badly wrong. */
 #define ADVANCES_MAX 1000000
@@ -9,6 +10,7 @@ struct VrEngine {
     VrEngineListener listener;
     VrRollout *rollout;
     VrFlights *flights;
+    GHashTable *stalls;      /* step id -> VrStall, of migrations that have told their progress */
     GQueue inputs;           /* (element-type VrInputBox) */
     gint64 offset_us;        /* our time is the clock's plus this: never before the journal's */
     gboolean awaits_restart; /* a replayed rollout goes on only after vr_engine_restart */
@@ -35,6 +37,7 @@ engine_clear(gpointer data)
 
     g_queue_clear_full(&self->inputs, (GDestroyNotify)vr_input_box_free);
     g_clear_pointer(&self->appending, g_ptr_array_unref);
+    g_hash_table_unref(self->stalls);
     vr_rollout_free(self->rollout);
 }
 
@@ -196,6 +199,12 @@ decide_all(VrEngine *self, const VrInput *input, GPtrArray *events)
     return FALSE;
 }
 
+static GHashTable *
+new_stalls(void)
+{
+    return g_hash_table_new_full(NULL, NULL, NULL, g_free);
+}
+
 /* A new rollout starts from nothing; the earlier one stays in the journal. */
 static void
 make_way(VrEngine *self)
@@ -204,6 +213,8 @@ make_way(VrEngine *self)
         return;
     vr_rollout_free(self->rollout);
     self->rollout = vr_rollout_new();
+    g_hash_table_unref(self->stalls);
+    self->stalls = new_stalls();
 }
 
 /* Takes inputs one by one until one has to be made durable; when none is left, dispatches. */
@@ -239,10 +250,29 @@ flight_completed(gpointer data, VrInputBox *input)
 }
 
 static void
-flight_progressed(gpointer data, guint step, const VrMigrationProgress *progress)
+watch_for_stall(VrEngine *self, guint step, guint attempt, const VrMigrationProgress *progress)
+{
+    gint64 limit_us = self->rollout->basis->policy->migration.stall_s * G_USEC_PER_SEC;
+    VrStall *stall = g_hash_table_lookup(self->stalls, GUINT_TO_POINTER(step));
+
+    if (stall == NULL) {
+        stall = g_new0(VrStall, 1);
+        g_hash_table_insert(self->stalls, GUINT_TO_POINTER(step), stall);
+    }
+    if (vr_stall_note(stall, attempt, progress, now_us(self), limit_us)) {
+        VrInputBox *box = vr_input_box_new(VR_INPUT_STALLED);
+        box->input.step = step;
+        box->input.attempt = attempt;
+        receive(self, box);
+    }
+}
+
+static void
+flight_progressed(gpointer data, guint step, guint attempt, const VrMigrationProgress *progress)
 {
     VrEngine *self = data;
 
+    watch_for_stall(self, step, attempt, progress);
     if (self->listener.progressed != NULL)
         self->listener.progressed(self->listener.data, step, progress);
 }
@@ -285,6 +315,7 @@ vr_engine_new(const VrEnginePorts *ports, const VrEngineListener *listener)
     self->ports = *ports;
     self->listener = *listener;
     self->rollout = vr_rollout_new();
+    self->stalls = new_stalls();
     self->flights = vr_flights_new(ports, &owner);
     g_queue_init(&self->inputs);
     return self;

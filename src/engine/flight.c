@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
     VrFlights *flights;
     guint step;
+    guint attempt;
     VrMigrationProgress progress;
 } Report;
 
@@ -137,7 +138,8 @@ report_progress(gpointer data)
     VrFlights *flights = report->flights;
 
     if (!flights->released)
-        flights->owner.progressed(flights->owner.data, report->step, &report->progress);
+        flights->owner.progressed(flights->owner.data, report->step, report->attempt,
+                                  &report->progress);
     flights_unref(flights);
     g_free(report);
 }
@@ -150,6 +152,7 @@ progressed(const VrMigrationProgress *progress, gpointer data)
 
     report->flights = g_atomic_rc_box_acquire(flight->flights);
     report->step = flight->step;
+    report->attempt = flight->attempt;
     report->progress = *progress;
     flight->flights->ports.executor.post(flight->flights->ports.executor.context, report_progress,
                                          report);

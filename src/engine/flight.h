@@ -17,7 +17,8 @@ typedef struct VrFlights VrFlights;
 typedef struct {
     gpointer data;
     void (*completed)(gpointer data, VrInputBox *input); /* takes the input */
-    void (*progressed)(gpointer data, guint step, const VrMigrationProgress *progress);
+    void (*progressed)(gpointer data, guint step, guint attempt,
+                       const VrMigrationProgress *progress);
 } VrFlightsOwner;
 
 VrFlights *vr_flights_new(const VrEnginePorts *ports, const VrFlightsOwner *owner);

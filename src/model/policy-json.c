@@ -41,6 +41,9 @@ static const Number limit_numbers[] = {
 static const Number migration_numbers[] = {
     {MEMBER(VrMigrationPolicy, attempts_max), 1, 100},
     {MEMBER(VrMigrationPolicy, backoff_s), 0, DAY_S},
+    {MEMBER(VrMigrationPolicy, deferrals_max), 0, 1000},
+    {MEMBER(VrMigrationPolicy, defer_s), 1, DAY_S},
+    {MEMBER(VrMigrationPolicy, stall_s), 10, DAY_S},
 };
 
 static const Number recovery_numbers[] = {

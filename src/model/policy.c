@@ -18,7 +18,14 @@ static const VrPolicy default_policy = {
             .hosts_down_max_permille = 100,
             .extra_migrations_needed = VR_EXTRA_NEEDED_ALLOW,
         },
-    .migration = {.attempts_max = 3, .backoff_s = 300},
+    .migration =
+        {
+            .attempts_max = 3,
+            .backoff_s = 300,
+            .deferrals_max = 8,
+            .defer_s = 900,
+            .stall_s = 60,
+        },
     .recovery =
         {
             .fence_ms = 60000,

@@ -7,7 +7,7 @@ typedef struct {
     gint64 migrations;
     gint64 hosts_down; /* from the facts before to open again */
     gboolean busy;
-    gboolean watching;
+    gboolean waiting;          /* for a gate, or until something is tried again */
     const VrStepState *asking; /* first step that needs a person */
     const VrStepState *failed; /* first that failed */
     gboolean unfinished;
@@ -39,7 +39,8 @@ survey(const VrRollout *self)
         const VrStepState *step = vr_rollout_step(self, i);
         gboolean busy = vr_step_is_busy(step);
         work.busy = work.busy || busy;
-        work.watching = work.watching || step->phase == VR_PHASE_WATCHING;
+        work.waiting =
+            work.waiting || step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_DEFERRED;
         work.unfinished = work.unfinished || !vr_phase_is_satisfied(step->phase);
         if (step->phase == VR_PHASE_NEEDS_OPERATOR && work.asking == NULL)
             work.asking = step;
@@ -154,7 +155,8 @@ begin_gate(VrDeciding *self, const VrStepState *step)
 static gboolean
 begin(VrDeciding *self, const VrWork *work, const VrStepState *step)
 {
-    gboolean waits = step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED;
+    gboolean waits = step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED ||
+                     (step->phase == VR_PHASE_DEFERRED && self->at_us >= step->not_before_us);
 
     if (!waits || step->unmet > 0)
         return FALSE;
@@ -183,21 +185,13 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
         vr_migration_overdue(self, step);
         return TRUE;
     }
-    if (step->phase == VR_PHASE_CHECKING && step->not_before_us > self->at_us && !may_begin) {
+    gboolean waits = step->phase == VR_PHASE_DEFERRED ||
+                     (step->phase == VR_PHASE_CHECKING && step->not_before_us > self->at_us);
+    if (waits && !may_begin) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
         return TRUE;
     }
     return FALSE;
-}
-
-static void
-end(VrDeciding *self, VrRolloutPhase phase, const char *reason)
-{
-    VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, self->at_us);
-
-    event->rollout_phase = phase;
-    event->reason = g_strdup(reason);
-    g_ptr_array_add(self->events, event);
 }
 
 static void
@@ -208,14 +202,15 @@ end_if_over(VrDeciding *self, const VrWork *work)
     if (work->busy)
         return;
     if (!work->unfinished)
-        end(self, VR_ROLLOUT_DONE, NULL);
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_DONE, NULL);
     else if (work->asking != NULL)
-        end(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);
     else if (rollout->phase == VR_ROLLOUT_STOPPING)
-        end(self, VR_ROLLOUT_STOPPED, rollout->reason);
-    else if (!work->watching)
-        end(self, VR_ROLLOUT_FAILED,
-            work->failed != NULL ? work->failed->reason : "nothing more can be begun");
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_STOPPED, rollout->reason);
+    else if (!work->waiting)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED,
+                                  work->failed != NULL ? work->failed->reason
+                                                       : "nothing more can be begun");
 }
 
 void

@@ -27,13 +27,14 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
     [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
     [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
+    [VR_PHASE_DEFERRED] = B(CHECKING) | B(PENDING),
     [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(SETTLED) | B(STOPPED) | B(PENDING),
     [VR_PHASE_FITTING] = B(CHECKING) | B(FITTING) | B(MIGRATING) | B(PENDING),
     [VR_PHASE_MIGRATING] = B(OBSERVING) | B(ABORTING),
     [VR_PHASE_ABORTING] = B(OBSERVING),
     [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) | B(DESTROYING_SOURCE) |
                            B(UNDEFINING_SOURCE) | B(UNDEFINING_TARGET) | B(DEFINING_TARGET) |
-                           B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) | B(CHECKING) |
+                           B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) | B(DEFERRED) |
                            B(FAILED) | B(PENDING),
     [VR_PHASE_RESUMING_SOURCE] = B(OBSERVING),
     [VR_PHASE_DESTROYING_SOURCE] = B(OBSERVING),
@@ -125,7 +126,9 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
     gboolean again = from == event->phase || from == VR_PHASE_ABORTING;
 
     if (event->phase == VR_PHASE_PENDING) {
-        step->tries = 0;
+        step->tries = step->deferrals = 0;
+    } else if (event->phase == VR_PHASE_DEFERRED) {
+        step->deferrals += event->counted;
     } else if (event->phase == VR_PHASE_MIGRATING) {
         step->tries++;
         step->actions = 0;
@@ -134,12 +137,15 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
         step->target_cpu_time_ns = VR_UNKNOWN;
         step->waiting_since_us = 0;
         step->vouched = FALSE;
+        step->failure = VR_FAILURE_NONE;
     } else if (event->phase == VR_PHASE_OBSERVING || event->phase == VR_PHASE_CHECKING) {
         note_waiting(step, event, again);
     } else if (phase_is_action(event->phase)) {
         step->actions++;
         step->row = event->row;
         step->side = event->side;
+        if (event->phase == VR_PHASE_ABORTING)
+            step->failure = event->failure;
         if (event->cpu_time_ns != VR_UNKNOWN)
             step->target_cpu_time_ns = event->cpu_time_ns;
     }
@@ -191,6 +197,7 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
     step->deadline_us = event->deadline_us;
     g_free(step->reason);
     step->reason = g_strdup(event->reason);
+    step->trouble = event->failure;
     if (step->plan->kind == VR_STEP_MIGRATE)
         enter_migration_phase(step, from, event);
     else if (step->plan->kind == VR_STEP_UPDATE)
@@ -263,7 +270,7 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
         step->call_attempt = 0;
         g_free(step->last_error);
         step->last_error = g_strdup(event->reason);
-        step->refused = event->refused;
+        step->failure = event->failure;
     }
     step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
 }

@@ -36,14 +36,25 @@ vr_deciding_is_old(const VrDeciding *self)
     return self->at_us > vr_deciding_proof_until_us(self);
 }
 
-static VrEvent *
-enter_rollout_phase(VrDeciding *self, VrRolloutPhase phase, const char *reason)
+void
+vr_deciding_enter_rollout(VrDeciding *self, VrRolloutPhase phase, const char *reason)
 {
     VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, self->at_us);
 
     event->rollout_phase = phase;
     event->reason = g_strdup(reason);
     g_ptr_array_add(self->events, event);
+}
+
+VrEvent *
+vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, VrFailure failure,
+                          char *reason)
+{
+    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+
+    event->failure = failure;
+    if (vr_failure_is_fatal(failure) && self->rollout->phase == VR_ROLLOUT_RUNNING)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_STOPPING, reason);
     return event;
 }
 
@@ -112,7 +123,7 @@ start(VrDeciding *self)
     if (!vr_rollout_is_unfinished(self->rollout))
         return;
     if (self->rollout->phase != VR_ROLLOUT_RUNNING)
-        enter_rollout_phase(self, VR_ROLLOUT_RUNNING, self->input->text);
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_RUNNING, self->input->text);
     for (guint i = 0; i < self->rollout->steps->len; i++)
         take_up(self, vr_rollout_step(self->rollout, i));
 }
@@ -131,7 +142,7 @@ static void
 close_rollout(VrDeciding *self)
 {
     if (vr_rollout_is_over(self->rollout->phase) && vr_rollout_is_unfinished(self->rollout))
-        enter_rollout_phase(self, VR_ROLLOUT_CLOSED, self->input->text);
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_CLOSED, self->input->text);
 }
 
 /* Something happened on a host that is being proven empty: the proof starts again. */
@@ -158,6 +169,11 @@ completed(VrDeciding *self)
         /* A migration's call may come back when its step is already being aborted. */
         if (input->step >= 1 && input->step <= self->rollout->steps->len)
             vr_migration_call_returned(self, vr_rollout_step(self->rollout, input->step - 1));
+        return;
+    }
+    if (input->kind == VR_INPUT_STALLED) {
+        if (input->step >= 1 && input->step <= self->rollout->steps->len)
+            vr_migration_stalled(self, vr_rollout_step(self->rollout, input->step - 1));
         return;
     }
     if (step == NULL)
@@ -193,7 +209,7 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
         return;
     case VR_INPUT_STOP:
         if (self->phase == VR_ROLLOUT_RUNNING)
-            enter_rollout_phase(&deciding, VR_ROLLOUT_STOPPING, input->text);
+            vr_deciding_enter_rollout(&deciding, VR_ROLLOUT_STOPPING, input->text);
         return;
     case VR_INPUT_RETRY:
         retry(&deciding);
@@ -205,6 +221,7 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
     case VR_INPUT_LISTED:
     case VR_INPUT_CALL_RETURNED:
     case VR_INPUT_STAGE_ENDED:
+    case VR_INPUT_STALLED:
         completed(&deciding);
         return;
     case VR_INPUT_HINT:

@@ -26,12 +26,23 @@ gboolean vr_deciding_is_old(const VrDeciding *self);
 /* Until when that may be acted on. */
 gint64 vr_deciding_proof_until_us(const VrDeciding *self);
 
+/* Appends a change of the rollout's phase. */
+void vr_deciding_enter_rollout(VrDeciding *self, VrRolloutPhase phase, const char *reason);
+
+/* A person is needed; after what is fatal, by the whole rollout. `reason` is taken. */
+VrEvent *vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, VrFailure failure,
+                                   char *reason);
+
 /* A migration step was observed, or one of its calls came back. */
 void vr_migration_observed(VrDeciding *self, const VrStepState *step);
 void vr_migration_fitted(VrDeciding *self, const VrStepState *step);
 void vr_migration_call_returned(VrDeciding *self, const VrStepState *step);
 /* Its deadline has passed while the call is out. */
 void vr_migration_overdue(VrDeciding *self, const VrStepState *step);
+/* Its VM runs on its source as before: what its last failure's class asks for. */
+void vr_migration_rolled_back(VrDeciding *self, const VrStepState *step);
+/* Its call is out and nothing is sent any more. */
+void vr_migration_stalled(VrDeciding *self, const VrStepState *step);
 
 /* An update step's stage ended, or a step's host was listed. */
 void vr_host_stage_ended(VrDeciding *self, const VrStepState *step);

@@ -35,7 +35,7 @@ static const IntegerField short_fields[] = {
     {"round", G_STRUCT_OFFSET(VrEvent, round), 0, 0, G_MAXINT32},
     {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0, 0, G_MAXINT32},
     {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0, 0, G_MAXINT32},
-    {"refused", G_STRUCT_OFFSET(VrEvent, refused), 0, 0, G_MAXINT32},
+    {"counted", G_STRUCT_OFFSET(VrEvent, counted), 0, 0, G_MAXINT32},
 };
 
 static const struct {
@@ -86,6 +86,8 @@ vr_event_format(const VrEvent *self)
         json_object_set_string_member(body, "row", vr_row_to_string((VrRow)self->row));
     if (self->side >= 0)
         json_object_set_string_member(body, "side", vr_side_to_string((VrSide)self->side));
+    if (self->failure != VR_FAILURE_NONE)
+        json_object_set_string_member(body, "failure", vr_failure_words()[self->failure]);
     return vr_json_canonical(node);
 }
 
@@ -102,6 +104,8 @@ read_words(VrReader *reader, VrEvent *event)
         event->row = (gint)vr_reader_word(reader, "row", vr_row_words(), 0);
     if (vr_reader_has(reader, "side"))
         event->side = (gint)vr_reader_word(reader, "side", vr_side_words(), 0);
+    event->failure =
+        (VrFailure)vr_reader_word(reader, "failure", vr_failure_words(), VR_FAILURE_NONE);
 }
 
 static void

@@ -10,6 +10,9 @@
 #define MIGRATION_S_PER_GIB 150
 #define MIGRATION_MAX_S 7200
 
+/* Looks at a migration that was aborted and still goes on, before it is aborted once more. */
+#define POLLS_PER_ABORT 5
+
 /* An arrived guest is looked at so many times as often as one whose outcome is open. */
 #define SETTLE_POLLS 8
 
@@ -67,6 +70,16 @@ describe(const VrStepState *step, const VrRecoveryRow *row, const VrObservation 
                            vr_row_to_string(row->row));
 }
 
+/* What the readings, or the row itself, say is wrong. */
+static VrFailure
+find_trouble(const VrRecoveryRow *row, const VrObservation *observation)
+{
+    if (row->row == VR_ROW_D)
+        return VR_FAILURE_TWO_COPIES;
+    return observation->source.failure != VR_FAILURE_NONE ? observation->source.failure
+                                                          : observation->target.failure;
+}
+
 /*
  * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
  * taken. A torn round is no round: it does not count as the first of two.
@@ -84,10 +97,12 @@ wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row,
         since_us = MAX(since_us, step->call_us + migration_limit_us(self, step));
     if (row->needs_fence)
         since_us = MAX(since_us, step->fence_until_us);
-    if (self->at_us - since_us >= limit_ms * VR_MS_US) {
-        event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+    VrFailure trouble = find_trouble(row, self->input->observation);
+    if (vr_failure_is_fatal(trouble) || self->at_us - since_us >= limit_ms * VR_MS_US) {
+        event = vr_deciding_need_operator(self, step, trouble, reason);
     } else {
         event = vr_deciding_enter(self, step, step->phase, reason);
+        event->failure = trouble;
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
     }
     event->row = self->input->observation->torn ? -1 : (gint)row->row;
@@ -103,8 +118,17 @@ wait_for_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row
 static VrEvent *
 ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
-    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
-                                       describe(step, row, self->input->observation));
+    const VrObservation *observation = self->input->observation;
+    VrFailure trouble = find_trouble(row, observation);
+    char *reason = describe(step, row, observation);
+
+    if (trouble != VR_FAILURE_NONE) {
+        const VrFailureInfo *info = vr_failure_info(trouble);
+        char *with_next = g_strdup_printf("%s: %s; %s", reason, info->happened, info->next);
+        g_free(reason);
+        reason = with_next;
+    }
+    VrEvent *event = vr_deciding_need_operator(self, step, trouble, reason);
     event->row = (gint)row->row;
     return event;
 }
@@ -245,7 +269,7 @@ arriving_mib(const VrRollout *rollout, const VrStepState *step, const VrListing 
 
 /* NULL if the VM may go to the listed target now; else why not. (transfer full) */
 static char *
-find_obstacle(VrDeciding *self, const VrStepState *step)
+find_obstacle(VrDeciding *self, const VrStepState *step, VrFailure *out_failure)
 {
     const VrListing *listing = self->input->listing;
     const VrPlanStep *plan = step->plan;
@@ -255,12 +279,15 @@ find_obstacle(VrDeciding *self, const VrStepState *step)
 
     for (guint i = 0; i < listing->vms->len; i++) {
         const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
-        if (g_strcmp0(vm->name, plan->vm) == 0 && g_strcmp0(vm->uuid, plan->vm_uuid) != 0)
+        if (g_strcmp0(vm->name, plan->vm) == 0 && g_strcmp0(vm->uuid, plan->vm_uuid) != 0) {
+            *out_failure = VR_FAILURE_NAME_TAKEN;
             return g_strdup_printf("%s: another VM of that name (%s) is on %s", plan->vm, vm->uuid,
                                    plan->target);
+        }
         if (vm->active)
             used_mib += vm->memory_mib;
     }
+    *out_failure = VR_FAILURE_NO_MEMORY;
     if (used_mib + needed_mib > usable_mib)
         return g_strdup_printf(
             "%s needs %" G_GINT64_FORMAT " MiB and %s has %" G_GINT64_FORMAT
@@ -276,12 +303,15 @@ fit_later(VrDeciding *self, const VrStepState *step)
     gint64 limit_us = recovery(self)->hold_unknown_ms * VR_MS_US;
     char *reason =
         g_strdup_printf("%s cannot be read: %s", step->plan->target, self->input->listing->detail);
+    VrEvent *event = NULL;
 
     if (self->at_us - step->since_us >= limit_us)
-        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+        event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
     else
-        vr_deciding_enter(self, step, VR_PHASE_FITTING, reason)->not_before_us =
-            self->at_us + recovery(self)->poll_max_ms * VR_MS_US;
+        event = vr_deciding_enter(self, step, VR_PHASE_FITTING, reason);
+    event->failure = VR_FAILURE_HOST_UNREACHABLE;
+    if (event->phase == VR_PHASE_FITTING)
+        event->not_before_us = self->at_us + recovery(self)->poll_max_ms * VR_MS_US;
 }
 
 void
@@ -296,9 +326,10 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
         return;
     }
 
-    char *obstacle = find_obstacle(self, step);
+    VrFailure failure = VR_FAILURE_NONE;
+    char *obstacle = find_obstacle(self, step, &failure);
     if (obstacle != NULL) {
-        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, obstacle);
+        vr_deciding_need_operator(self, step, failure, obstacle);
         return;
     }
     vr_deciding_enter(self, step, VR_PHASE_MIGRATING, NULL)->deadline_us =
@@ -307,37 +338,62 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
 
 /* ------------------------------------------------------------------ during and after it */
 
-void
-vr_migration_overdue(VrDeciding *self, const VrStepState *step)
+static void
+abort_migration(VrDeciding *self, const VrStepState *step, VrFailure why)
 {
-    VrEvent *event = vr_deciding_enter(
-        self, step, VR_PHASE_ABORTING,
-        g_strdup_printf(
-            "%s does not converge in its time: the migration is aborted, the VM goes on "
-            "on %s",
-            step->plan->vm, step->plan->source));
+    VrEvent *event =
+        vr_deciding_enter(self, step, VR_PHASE_ABORTING,
+                          g_strdup_printf("%s goes on on %s: %s", step->plan->vm,
+                                          step->plan->source, vr_failure_info(why)->happened));
 
     event->row = VR_ROW_J;
     event->side = VR_SIDE_RUNNING_JOB;
+    event->failure = why;
+}
+
+void
+vr_migration_overdue(VrDeciding *self, const VrStepState *step)
+{
+    abort_migration(self, step, VR_FAILURE_NOT_CONVERGING);
+}
+
+void
+vr_migration_stalled(VrDeciding *self, const VrStepState *step)
+{
+    if (step->phase == VR_PHASE_MIGRATING && step->call_attempt == self->input->attempt)
+        abort_migration(self, step, VR_FAILURE_STREAM_STALLED);
+}
+
+/* That it was aborted is what we asked for: why we did is what its failure was. */
+static void
+note_return(VrDeciding *self, const VrStepState *step, VrFailure failure)
+{
+    const GError *error = self->input->error;
+    VrEvent *event = vr_deciding_add(self, VR_EVENT_CALL_RETURNED, step);
+    gboolean ours = failure == VR_FAILURE_ABORTED && step->failure != VR_FAILURE_NONE;
+
+    event->attempt = self->input->attempt;
+    event->failure = ours ? step->failure : failure;
+    if (ours) {
+        const VrFailureInfo *info = vr_failure_info(step->failure);
+        event->reason = g_strdup_printf("%s; %s", info->happened, info->next);
+    } else if (error != NULL) {
+        event->reason = g_strdup(error->message);
+    }
+    /* The daemon may still have the call in hand: nothing is concluded until it cannot. */
+    if (failure == VR_FAILURE_CUT_OFF)
+        event->deadline_us = self->at_us + recovery(self)->fence_ms * VR_MS_US;
 }
 
 void
 vr_migration_call_returned(VrDeciding *self, const VrStepState *step)
 {
     const GError *error = self->input->error;
+    VrFailure failure = vr_failure_of(error);
     gboolean is_migrate = step->call_attempt != 0 && self->input->attempt == step->call_attempt;
-    gboolean unreachable =
-        error != NULL && (error->code == VR_ERROR_UNREACHABLE || error->code == VR_ERROR_TIMEOUT);
 
-    if (is_migrate || unreachable) {
-        VrEvent *event = vr_deciding_add(self, VR_EVENT_CALL_RETURNED, step);
-        event->attempt = self->input->attempt;
-        event->reason = error != NULL ? g_strdup(error->message) : NULL;
-        event->refused = error != NULL && error->code == VR_ERROR_REFUSED;
-        /* The daemon may still have the call in hand: nothing is concluded until it cannot. */
-        if (unreachable)
-            event->deadline_us = self->at_us + recovery(self)->fence_ms * VR_MS_US;
-    }
+    if (is_migrate || failure == VR_FAILURE_CUT_OFF)
+        note_return(self, step, failure);
     if (is_migrate ? step->phase != VR_PHASE_MIGRATING : self->input->attempt != step->attempt)
         return;
 
@@ -361,36 +417,6 @@ act(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, VrPhase
     event->side = (gint)acted;
     event->deadline_us = vr_deciding_proof_until_us(self);
     return event;
-}
-
-static void
-roll_back(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
-{
-    const VrMigrationPolicy *policy = &self->rollout->basis->policy->migration;
-
-    if (step->seen_on_target && !step->vouched) {
-        ask(self, step, row);
-    } else if (!vr_rollout_may_begin(self->rollout)) {
-        vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
-    } else if (step->refused && !step->vouched) {
-        vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
-                          g_strdup_printf("%s runs on %s as before: %s", step->plan->vm,
-                                          step->plan->source, step->last_error));
-    } else if (step->tries >= policy->attempts_max) {
-        vr_deciding_enter(
-            self, step, VR_PHASE_FAILED,
-            g_strdup_printf("%s runs on %s as before: %u migrations to %s did not "
-                            "succeed, the last: %s",
-                            step->plan->vm, step->plan->source, step->tries, step->plan->target,
-                            step->last_error != NULL ? step->last_error : "no error was reported"));
-    } else {
-        VrEvent *event =
-            vr_deciding_enter(self, step, VR_PHASE_CHECKING,
-                              g_strdup_printf("%s runs on %s as before; tried again later",
-                                              step->plan->vm, step->plan->source));
-        event->not_before_us =
-            self->at_us + (policy->backoff_s << MIN(step->tries - 1, 10)) * VR_S_US;
-    }
 }
 
 /* libvirt does not take it along. What its owner has set on the target since stays. */
@@ -456,6 +482,15 @@ is_ripe(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
     return TRUE;
 }
 
+/* One that nobody waits for has had its time, or one that we wanted to abort goes on. */
+static gboolean
+is_abort_due(const VrDeciding *self, const VrStepState *step)
+{
+    if (step->call_attempt != 0)
+        return step->failure != VR_FAILURE_NONE && step->polls >= POLLS_PER_ABORT;
+    return self->at_us >= step->call_us + migration_limit_us(self, step);
+}
+
 static void
 decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
@@ -466,10 +501,11 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         wait_for_row(self, step, row);
         return;
     case VR_DECISION_WAIT:
-        if (observation->source.side == VR_SIDE_RUNNING_JOB && step->call_attempt == 0 &&
-            step->actions < ACTIONS_MAX &&
-            self->at_us >= step->call_us + migration_limit_us(self, step))
-            vr_migration_overdue(self, step);
+        if (observation->source.side == VR_SIDE_RUNNING_JOB && step->actions < ACTIONS_MAX &&
+            is_abort_due(self, step))
+            abort_migration(self, step,
+                            step->failure != VR_FAILURE_NONE ? step->failure
+                                                             : VR_FAILURE_NOT_CONVERGING);
         else
             wait_for_row(self, step, row);
         return;
@@ -480,7 +516,10 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
             ask_or_accept(self, step, row);
         return;
     case VR_DECISION_ROLLED_BACK:
-        roll_back(self, step, row);
+        if (step->seen_on_target && !step->vouched)
+            ask(self, step, row);
+        else
+            vr_migration_rolled_back(self, step);
         return;
     case VR_DECISION_SETTLED:
         settle(self, step, row);

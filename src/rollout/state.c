@@ -201,7 +201,8 @@ gboolean
 vr_step_is_busy(const VrStepState *step)
 {
     return !vr_phase_is_last(step->phase) && step->phase != VR_PHASE_PENDING &&
-           step->phase != VR_PHASE_CLOSED && step->phase != VR_PHASE_WATCHING;
+           step->phase != VR_PHASE_DEFERRED && step->phase != VR_PHASE_CLOSED &&
+           step->phase != VR_PHASE_WATCHING;
 }
 
 gboolean

@@ -12,7 +12,10 @@ G_BEGIN_DECLS
  */
 void vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory);
 
-/* Something runs, or waits to run, for this step. A gate's watching and a refuge are not busy. */
+/*
+ * Something runs, or waits to run, for this step. A gate's watching, a refuge and what is
+ * deferred are not busy.
+ */
 gboolean vr_step_is_busy(const VrStepState *step);
 
 /* May new work begin? No while stopping, or while any step waits for a person. */

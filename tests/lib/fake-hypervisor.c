@@ -5,6 +5,7 @@ typedef struct {
     FakeVm *vm;
     guint flight;
     FakeMigration kind;
+    VrProgressSeen progress;
     VrCallDone done;
     gpointer data;
     GError *error;
@@ -48,6 +49,7 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
 
     if (fake_dies(self) || !self->hosts[h].reachable) {
         reading.side = VR_SIDE_UNKNOWN;
+        reading.failure = self->hosts[h].trouble;
         reading.detail = g_strdup("no answer");
     } else {
         reading.persistent = vm->persistent[h];
@@ -142,7 +144,11 @@ switch_over(FakeWorld *self, gpointer data)
         move_free(move);
         return;
     }
-    if (move->kind == FAKE_MIGRATION_FAILS || move->kind == FAKE_MIGRATION_IS_REFUSED) {
+    if (move->kind == FAKE_MIGRATION_FAILS && self->next_failure != VR_FAILURE_NONE) {
+        set_side(self, vm, vm->target, VR_SIDE_ABSENT);
+        set_side(self, vm, vm->source, VR_SIDE_RUNNING);
+        vr_failure_set(&move->error, self->next_failure, vm->name, "libvirt's words");
+    } else if (move->kind == FAKE_MIGRATION_FAILS || move->kind == FAKE_MIGRATION_IS_REFUSED) {
         set_side(self, vm, vm->target, VR_SIDE_ABSENT);
         set_side(self, vm, vm->source, VR_SIDE_RUNNING);
         move->error = g_error_new(
@@ -162,13 +168,36 @@ switch_over(FakeWorld *self, gpointer data)
     fake_after(self, 20 * FAKE_MS, end_move, move);
 }
 
+/* Until it is aborted; what it has sent grows, or the network lets nothing through. */
 static void
-begin_move(FakeWorld *self, FakeVm *vm, guint source, guint target, VrCallDone done, gpointer data)
+go_on_for_ever(FakeWorld *self, gpointer data)
+{
+    FakeMove *move = data;
+    VrMigrationProgress progress = {
+        .data_total_mib = 96, .data_processed_mib = 15, .data_remaining_mib = 79};
+
+    if (self->engine != NULL && move->vm->flight == move->flight) {
+        if (move->kind == FAKE_MIGRATION_NEVER_CONVERGES)
+            progress.data_processed_mib = (self->now_us - move->vm->begun_us) / (10 * FAKE_MS);
+        move->progress(&progress, move->data);
+        fake_after(self, 500 * FAKE_MS, go_on_for_ever, move);
+        return;
+    }
+    vr_failure_set(&move->error, VR_FAILURE_ABORTED, move->vm->name, NULL);
+    move->done(move->error, move->data);
+    move_free(move);
+}
+
+static void
+begin_move(FakeWorld *self, FakeVm *vm, guint source, guint target, VrProgressSeen progress,
+           VrCallDone done, gpointer data)
 {
     FakeMove *move = g_new0(FakeMove, 1);
 
-    *move = (FakeMove){.vm = vm, .done = done, .data = data};
-    if (self->next_migration_count > 0) {
+    *move = (FakeMove){.vm = vm, .progress = progress, .done = done, .data = data};
+    vm->begun_us = self->now_us;
+    if (self->next_migration_count > 0 &&
+        (self->next_vm == NULL || g_strcmp0(self->next_vm, vm->name) == 0)) {
         self->next_migration_count--;
         move->kind = self->next_migration;
     }
@@ -179,7 +208,11 @@ begin_move(FakeWorld *self, FakeVm *vm, guint source, guint target, VrCallDone d
     vm->flight = move->flight = ++self->flights;
     set_side(self, vm, source, VR_SIDE_RUNNING_JOB);
     set_side(self, vm, target, VR_SIDE_MIGRATION_JOB);
-    fake_after(self, 900 * FAKE_MS, switch_over, move);
+    fake_after(self, 900 * FAKE_MS,
+               move->kind == FAKE_MIGRATION_STALLS || move->kind == FAKE_MIGRATION_NEVER_CONVERGES
+                   ? go_on_for_ever
+                   : switch_over,
+               move);
 }
 
 static gboolean
@@ -211,7 +244,7 @@ begin_late(FakeWorld *self, gpointer data)
     LateCall *late = data;
 
     if (may_migrate(self, late->vm, late->source, late->target))
-        begin_move(self, late->vm, late->source, late->target, nobody_waits, NULL);
+        begin_move(self, late->vm, late->source, late->target, NULL, nobody_waits, NULL);
     g_free(late);
 }
 
@@ -224,7 +257,6 @@ fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen
     guint source = fake_world_host(self, request->source);
     guint target = fake_world_host(self, request->target);
     gboolean was_alive = !self->crashed;
-    (void)progress;
 
     if (fake_dies(self)) {
         if (was_alive && self->late_calls) {
@@ -234,7 +266,7 @@ fake_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen
         }
         done(NULL, data);
     } else if (may_migrate(self, vm, source, target)) {
-        begin_move(self, vm, source, target, done, data);
+        begin_move(self, vm, source, target, progress, done, data);
     } else {
         g_autoptr(GError) refused = g_error_new(VR_ERROR, VR_ERROR_REFUSED, "cannot migrate");
         done(refused, data);
@@ -314,6 +346,9 @@ fake_act(gpointer context, const VrActionRequest *request, VrCallDone done, gpoi
                         vr_row_to_string(request->row));
         if (request->action == VR_ACTION_ABORT && vm->flight == 0)
             refused = g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "its job is no migration");
+        else if (request->action == VR_ACTION_ABORT &&
+                 self->now_us < vm->begun_us + self->abort_lost_us)
+            refused = g_error_new(VR_ERROR, VR_ERROR_FAILED, "too early to abort");
         else if (vm->at[host] != request->expected)
             refused = g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "it is %s now",
                                   vr_side_to_string(vm->at[host]));

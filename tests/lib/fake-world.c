@@ -150,6 +150,7 @@ create_rollout(FakeWorld *self)
     g_autoptr(GError) error = NULL;
 
     policy->limits.gate_s = 5;
+    policy->limits.migrations_max = self->migrations_max;
     policy->migration.backoff_s = 2;
     g_autoptr(VrPlan) plan = vr_planner_compute(inventory, policy, &request, &error);
     g_assert_no_error(error);

@@ -17,7 +17,8 @@ typedef struct {
     gboolean staged; /* applied, not rebooted */
     gboolean updated;
     gboolean reachable;
-    guint applied; /* how often apply has run */
+    VrFailure trouble; /* what its readings say while it is not reachable */
+    guint applied;     /* how often apply has run */
     guint rebooted;
 } FakeHost;
 
@@ -33,7 +34,8 @@ typedef struct {
     guint completed;
     guint target; /* of the one in flight */
     guint source;
-    guint flight; /* number of the one in flight; 0 */
+    gint64 begun_us; /* when the last one began */
+    guint flight;    /* number of the one in flight; 0 */
 } FakeVm;
 
 typedef struct FakeWorld FakeWorld;
@@ -42,6 +44,8 @@ typedef struct FakeWorld FakeWorld;
 typedef enum {
     FAKE_MIGRATION_SUCCEEDS,
     FAKE_MIGRATION_IS_REFUSED,                /* rolled back, and the call says refused */
+    FAKE_MIGRATION_STALLS,                    /* sends nothing until it is aborted */
+    FAKE_MIGRATION_NEVER_CONVERGES,           /* sends for ever, until it is aborted */
     FAKE_MIGRATION_FAILS,                     /* rolled back by libvirt, call returns an error */
     FAKE_MIGRATION_LEAVES_BOTH_PAUSED_SOURCE, /* source daemon died after the target ran: row G */
     FAKE_MIGRATION_LEAVES_PAUSED,             /* source paused without job, target absent: row E */
@@ -62,7 +66,11 @@ struct FakeWorld {
     GPtrArray *breaches; /* (element-type utf8) what must never happen and did */
 
     FakeMigration next_migration;
+    gint64 migrations_max;      /* of the policy; 0: none */
     guint next_migration_count; /* how many behave so */
+    VrFailure next_failure;     /* how a call fails that is rolled back; NONE: in VR_ERROR */
+    const char *next_vm;        /* (nullable) only this one's migrations behave so */
+    gint64 abort_lost_us;       /* aborts are lost for so long after a migration's begin */
     VrAppend append_outcome;    /* of all appends from now on; nothing is stored but durably */
     guint crash_at;             /* the controller dies at this port call or append; 0: never */
     guint calls;                /* port calls and appends so far */

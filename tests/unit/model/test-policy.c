@@ -29,8 +29,8 @@ test_policy_empty_file_means_the_defaults(void **state)
         "\"migrations_in_per_host\":4,\"migrations_max\":0,\"migrations_out_per_host\":4,"
         "\"spare_hosts_min\":0,\"stream_link_permille\":500,\"stream_mib_per_s\":1000,"
         "\"target_cpu_permille_max\":0},\"migration\":{\"attempts_max\":3,\"backoff_s\":300,"
-        "\"tls\":false},\"offline_vms\":\"leave\",\"partial\":false,\"recovery\":{\"agree_ms\":"
-        "2000,"
+        "\"defer_s\":900,\"deferrals_max\":8,\"stall_s\":60,\"tls\":false},"
+        "\"offline_vms\":\"leave\",\"partial\":false,\"recovery\":{\"agree_ms\":2000,"
         "\"fence_ms\":60000,\"hold_ms\":600000,\"hold_unknown_ms\":1800000,\"poll_max_ms\":5000,"
         "\"poll_ms\":200,\"return_s\":1200}}");
 }
@@ -42,7 +42,8 @@ static const char everything[] =
     "\"migration_overhead_ms\":500,\"migrations_in_per_host\":2,\"migrations_max\":9,"
     "\"migrations_out_per_host\":1,\"spare_hosts_min\":1,\"stream_link_permille\":400,"
     "\"stream_mib_per_s\":900,\"target_cpu_permille_max\":700},\"migration\":{\"attempts_max\":5,"
-    "\"backoff_s\":2,\"tls\":true},\"name\":\"quarterly\",\"offline_vms\":\"block\","
+    "\"backoff_s\":2,\"defer_s\":7,\"deferrals_max\":1,\"stall_s\":11,\"tls\":true},"
+    "\"name\":\"quarterly\",\"offline_vms\":\"block\","
     "\"partial\":true,\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
     "\"hold_unknown_ms\":90000,\"poll_max_ms\":1000,\"poll_ms\":100,\"return_s\":60}}";
 
