@@ -274,7 +274,7 @@ test_abort_of_a_migration_leaves_the_guest_where_it_was(void **state)
     request.row = VR_ROW_J;
     assert_act(&request);
     call_wait(&call, 20);
-    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_CANCELLED));
+    assert_true(g_error_matches(call.error, VR_FAILURE, VR_FAILURE_ABORTED));
     print_message("           %s\n", call.error->message);
     call_clear(&call);
     assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_RUNNING);
@@ -333,7 +333,7 @@ test_migration_that_cannot_begin_says_so(void **state)
     Call call;
     migrate(world.full, world.empty, BANDWIDTH, &call); /* is on `empty` already */
     call_wait(&call, 20);
-    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_FAILED));
+    assert_true(g_error_matches(call.error, VR_FAILURE, VR_FAILURE_OTHER));
     assert_non_null(strstr(call.error->message, "was not begun"));
     call_clear(&call);
 }

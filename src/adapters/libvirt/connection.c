@@ -161,11 +161,10 @@ adopt(VrOpening *self)
     if (self->connection == NULL || host->connection != NULL || host->owner->closing)
         return FALSE;
     if (!is_same_machine(self)) {
-        self->error = g_error_new(
-            VR_ERROR, VR_ERROR_CONFLICT,
-            "%s: another machine answers at %s: host UUID %s, before it was %s; check the address, "
-            "or restart the controller if the machine was replaced",
-            host->name, host->uri, self->uuid == NULL ? "unknown" : self->uuid, host->uuid);
+        g_autofree char *uuids =
+            g_strdup_printf("at %s: host UUID %s, before it was %s", host->uri,
+                            self->uuid == NULL ? "unknown" : self->uuid, host->uuid);
+        vr_failure_set(&self->error, VR_FAILURE_WRONG_MACHINE, host->name, uuids);
         return FALSE;
     }
     if (host->uuid == NULL)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "adapters/libvirt/recognise.h"
+
 typedef struct {
     int libvirt_code;
     VrErrorCode code;
@@ -26,11 +28,6 @@ static const FailureRow failure_rows[] = {
      "the daemon's authentication needs an agent that is not running"},
     {VIR_ERR_ACCESS_DENIED, VR_ERROR_REFUSED, "the daemon's access rules forbid it"},
     {VIR_ERR_OPERATION_DENIED, VR_ERROR_REFUSED, "the daemon's access rules forbid it"},
-    {VIR_ERR_HOOK_SCRIPT_FAILED, VR_ERROR_REFUSED, "the libvirt hook of the target refuses it"},
-    {VIR_ERR_MIGRATE_UNSAFE, VR_ERROR_REFUSED,
-     "put its disks on storage that both hosts share, with cache=none or directsync"},
-    {VIR_ERR_CPU_INCOMPATIBLE, VR_ERROR_REFUSED,
-     "the target's CPU lacks features that the guest uses: choose a target of the same pool"},
     {VIR_ERR_GNUTLS_ERROR, VR_ERROR_UNREACHABLE,
      "check the certificates of both ends: issuer, expiry and host name"},
     {VIR_ERR_SSH, VR_ERROR_UNREACHABLE,
@@ -142,50 +139,27 @@ vr_failure_set_call(GError **error, const char *host, virConnectPtr connection,
                 advice == NULL ? "" : "; ", advice == NULL ? "" : advice);
 }
 
-/* Did the source's daemon not get through to the target's? */
-static gboolean
-is_between_daemons(const FailureRow *row)
-{
-    virErrorPtr last = virGetLastError();
-    return last != NULL && (row->code == VR_ERROR_UNREACHABLE ||
-                            last->code == VIR_ERR_SYSTEM_ERROR || last->domain == VIR_FROM_RPC);
-}
-
-/* The engine tells four ends of the call apart, no more: what became of the VM is read. */
-static VrErrorCode
-migration_code(const FailureRow *row, gboolean broken)
-{
-    if (broken)
-        return VR_ERROR_UNREACHABLE;
-    if (row->code == VR_ERROR_CANCELLED)
-        return VR_ERROR_CANCELLED;
-    /* A conflict, such as a backup's job on the guest, passes: that is worth another try. */
-    if (row->code == VR_ERROR_REFUSED || row->code == VR_ERROR_UNSUPPORTED)
-        return VR_ERROR_REFUSED;
-    return VR_ERROR_FAILED;
-}
-
 void
 vr_failure_set_migration(GError **error, const VrLibvirtHost *source, const VrLibvirtHost *target,
                          const char *vm_uuid, virConnectPtr connection)
 {
-    const FailureRow *row = find_row(vr_failure_libvirt_code());
+    /* First of all: the next call of libvirt in this thread forgets the error. */
+    int code = vr_failure_libvirt_code();
     g_autofree char *why = dup_last_message();
-    gboolean between = is_between_daemons(row);
-    gboolean broken = is_broken(connection);
-    g_autofree char *advice = NULL;
+    VrFailure failure = is_broken(connection) ? VR_FAILURE_CUT_OFF : vr_recognise(code, why);
+    g_autofree char *subject = g_strdup_printf("VM %s: migration from %s to %s failed", vm_uuid,
+                                               source->name, target->name);
+    vr_failure_set(error, failure, subject, why);
+}
 
-    if (broken) {
-        advice = g_strdup_printf("the connection to %s broke, it may still be working on it",
-                                 source->name);
-    } else if (between) {
-        advice = g_strdup_printf("can %s reach %s%s%s?", source->name, target->peer_uri,
-                                 target->migrate_uri == NULL ? "" : " and ",
-                                 target->migrate_uri == NULL ? "" : target->migrate_uri);
-    } else {
-        advice = g_strdup(row->advice);
-    }
-    g_set_error(error, VR_ERROR, (gint)migration_code(row, broken),
-                "VM %s: migration from %s to %s failed: %s%s%s", vm_uuid, source->name,
-                target->name, why, advice == NULL ? "" : "; ", advice == NULL ? "" : advice);
+VrFailure
+vr_failure_of_host(const GError *error)
+{
+    if (g_error_matches(error, VR_ERROR, VR_ERROR_UNREACHABLE))
+        return VR_FAILURE_HOST_UNREACHABLE;
+    if (g_error_matches(error, VR_ERROR, VR_ERROR_TIMEOUT))
+        return VR_FAILURE_HOST_DEGRADED;
+    if (g_error_matches(error, VR_ERROR, VR_ERROR_REFUSED))
+        return VR_FAILURE_ACCESS_DENIED;
+    return vr_failure_of(error);
 }

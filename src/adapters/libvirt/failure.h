@@ -7,6 +7,8 @@
 
 #include "adapters/libvirt/libvirt-private.h"
 
+#include <virt-roll/failure.h>
+
 G_BEGIN_DECLS
 
 /* Of a connection that could not be opened. */
@@ -16,10 +18,13 @@ void vr_failure_set_connect(GError **error, const char *host, const char *uri);
 void vr_failure_set_call(GError **error, const char *host, virConnectPtr connection,
                          const char *tried_format, ...) G_GNUC_PRINTF(4, 5);
 
-/* Of a migration: only unreachable, cancelled, refused or failed. */
+/* Of a migration: in the domain VR_FAILURE; cut-off: the daemon may still be working on it. */
 void vr_failure_set_migration(GError **error, const VrLibvirtHost *source,
                               const VrLibvirtHost *target, const char *vm_uuid,
                               virConnectPtr connection);
+
+/* Of an error of a connection or of a read: what it says of the host. */
+VrFailure vr_failure_of_host(const GError *error);
 
 /* libvirt's code of the last error; VIR_ERR_OK if there is none. */
 int vr_failure_libvirt_code(void);

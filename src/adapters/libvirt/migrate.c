@@ -191,8 +191,9 @@ prepare(const MigrateCall *self, virConnectPtr *out_connection, virDomainPtr *ou
         vr_failure_set_call(&why, self->call.host->name, *out_connection, "cannot find VM %s",
                             self->vm_uuid);
     }
-    g_set_error(error, VR_ERROR, VR_ERROR_FAILED, "VM %s: its migration to %s was not begun: %s",
-                self->vm_uuid, self->target->name, why->message);
+    g_set_error(error, VR_FAILURE, (gint)vr_failure_of_host(why),
+                "VM %s: its migration to %s was not begun: %s", self->vm_uuid, self->target->name,
+                why->message);
     return FALSE;
 }
 

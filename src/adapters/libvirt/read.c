@@ -8,6 +8,11 @@
 
 #define BYTES_PER_MIB (1024 * 1024)
 #define KIB_PER_MIB 1024
+/*
+ * libvirt itself gives up after 30 s waiting for another call's job, but never while QEMU does not
+ * answer: a guest whose QEMU hangs would keep its reader for ever.
+ */
+#define DEADLINE_S 45
 /* A domain that changes under each try is in the middle of something; the engine asks again. */
 #define TRIES_MAX 5
 
@@ -117,6 +122,8 @@ ask_state(const Question *question, virDomainPtr domain, gboolean has_job, VrRea
     reading->memory_mib = (gint64)(info.maxMem / KIB_PER_MIB);
     reading->persistent = persistent == 1;
     reading->shutting_down = state == VIR_DOMAIN_SHUTDOWN;
+    if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR)
+        reading->failure = VR_FAILURE_STORAGE_ERROR;
     reading->autostart = autostart == 1;
     reading->side = vr_classify_side(state, reason, has_job, has_id, question->role);
     g_free(reading->detail);
@@ -143,6 +150,14 @@ ask_once(const Question *question, VrReading *reading, GError **error)
     if (virDomainGetID(before) != virDomainGetID(domain))
         return ANSWER_TORN;
     return ask_state(question, domain, has_job, reading, error);
+}
+
+/* Why a side is unknown. */
+static void
+note_no_answer(VrReading *reading, const GError *error)
+{
+    reading->failure = vr_failure_of_host(error);
+    reading->detail = g_strdup(error->message);
 }
 
 void
@@ -172,7 +187,7 @@ vr_read_side(virConnectPtr connection, const VrLibvirtHost *host, const char *vm
             g_strdup_printf("%s: VM %s changed while it was read", host->name, vm_uuid);
         break;
     case ANSWER_NONE:
-        out_reading->detail = g_strdup(error->message);
+        note_no_answer(out_reading, error);
         break;
     }
 }
@@ -214,6 +229,7 @@ typedef struct {
     VrRole role;
     gboolean with_definition;
     VrReadDone done;
+    GSource *deadline;
 } ReadCall;
 
 /* What does not belong to the class: may be missing without making the class unknown. */
@@ -249,7 +265,7 @@ tell_unknown(VrReadDone done, gpointer data, const GError *why)
 {
     g_auto(VrReading) reading;
     vr_read_init(&reading);
-    reading.detail = g_strdup(why->message);
+    note_no_answer(&reading, why);
     done(&reading, data);
 }
 
@@ -264,11 +280,12 @@ read_run(VrCall *call)
 
     g_autoptr(virConnect) connection = vr_connection_acquire(call->host, &generation, &error);
     if (connection == NULL) {
-        reading.detail = g_strdup(error->message);
+        note_no_answer(&reading, error);
     } else {
         vr_read_side(connection, call->host, self->vm_uuid, self->role, generation, &reading);
         read_extras(self, connection, &reading);
     }
+    g_source_destroy(self->deadline);
     if (vr_call_claim(self)) {
         tell(self, &reading);
         vr_call_end(self);
@@ -278,13 +295,43 @@ read_run(VrCall *call)
 static void
 read_cut_off(VrCall *call, const GError *why)
 {
-    tell_unknown(((ReadCall *)call)->done, call->data, why);
+    ReadCall *self = (ReadCall *)call;
+    g_source_destroy(self->deadline);
+    tell_unknown(self->done, call->data, why);
 }
 
 static void
 read_clear(VrCall *call)
 {
-    g_free(((ReadCall *)call)->vm_uuid);
+    ReadCall *self = (ReadCall *)call;
+    g_source_unref(self->deadline);
+    g_free(self->vm_uuid);
+}
+
+/* Its worker stays where it is, and the host has one less, until libvirt comes back. */
+static gboolean
+read_is_overdue(gpointer data)
+{
+    ReadCall *self = data;
+    if (vr_call_claim(self)) {
+        g_autoptr(GError) why =
+            g_error_new(VR_ERROR, VR_ERROR_TIMEOUT,
+                        "%s: cannot read VM %s: no answer for %d s, though its "
+                        "daemon is alive: its storage or the VM's QEMU may hang",
+                        self->call.host->name, self->vm_uuid, DEADLINE_S);
+        tell_unknown(self->done, self->call.data, why);
+        vr_call_end(self);
+    }
+    VR_HAND_OVER(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+set_deadline(ReadCall *self)
+{
+    self->deadline = g_timeout_source_new_seconds(DEADLINE_S);
+    g_source_set_callback(self->deadline, read_is_overdue, vr_call_ref(self), vr_call_unref);
+    g_source_attach(self->deadline, NULL);
 }
 
 static const VrCallClass read_class = {sizeof(ReadCall), FALSE, read_run, read_cut_off, read_clear};
@@ -304,5 +351,6 @@ vr_read_start(gpointer context, const char *host, const char *vm_uuid, VrRole ro
     self->role = role;
     self->with_definition = with_definition;
     self->done = done;
+    set_deadline(self);
     vr_call_submit(self);
 }

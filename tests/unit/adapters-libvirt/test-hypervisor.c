@@ -163,7 +163,7 @@ test_unreachable_host_is_unknown_and_says_why(void **state)
         .vm_uuid = VM, .source = "h1", .target = "h1", .bandwidth_mib_per_s = 1};
     call_migrate(world.port, &request, &call);
     call_wait(&call, 20);
-    assert_true(g_error_matches(call.error, VR_ERROR, VR_ERROR_FAILED));
+    assert_int_equal(vr_failure_of(call.error), VR_FAILURE_HOST_UNREACHABLE);
     assert_non_null(strstr(call.error->message, "was not begun"));
     call_clear(&call);
 
