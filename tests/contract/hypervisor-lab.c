@@ -6,7 +6,7 @@
 #include "adapters/yaml/document.h"
 #include "model/document.h"
 
-#define SHORT_CALL_SECONDS 30
+#define SHORT_CALL_SECONDS 90
 
 Lab *
 lab_load(void)

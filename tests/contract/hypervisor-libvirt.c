@@ -282,6 +282,66 @@ test_abort_of_a_migration_leaves_the_guest_where_it_was(void **state)
 }
 
 static void
+assert_migration_fails(VrFailure failure)
+{
+    Call call;
+    migrate(world.empty, world.full, BANDWIDTH, &call);
+    call_wait(&call, 60);
+    if (!g_error_matches(call.error, VR_FAILURE, (gint)failure))
+        fail_msg("%s", call.error == NULL ? "it succeeded" : call.error->message);
+    print_message("           %s\n", call.error->message);
+    call_clear(&call);
+    assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_RUNNING);
+    assert_side(world.full, VR_ROLE_TARGET, VR_SIDE_ABSENT);
+}
+
+static void
+test_migration_that_is_refused_says_by_whom_and_what_to_do(void **state)
+{
+    (void)state;
+    lab_run(world.lab, "exec %s mkdir -p /var/lib/virt-roll", world.full);
+    lab_run(world.lab, "exec %s touch /var/lib/virt-roll/closed", world.full);
+    assert_migration_fails(VR_FAILURE_HOOK_REFUSED);
+    lab_run(world.lab, "exec %s rm /var/lib/virt-roll/closed", world.full);
+
+    lab_run(world.lab,
+            "exec %s virsh blockcopy %s vda /var/lib/copy.img --bandwidth 1 --transient-job "
+            "--format raw",
+            world.empty, world.vm_name);
+    assert_migration_fails(VR_FAILURE_BLOCK_JOB);
+    lab_run(world.lab, "exec %s virsh blockjob %s vda --abort", world.empty, world.vm_name);
+}
+
+/* Its daemon tells its state all the time, and never its job. */
+static void
+test_guest_whose_qemu_hangs_is_unknown_and_its_host_degraded(void **state)
+{
+    (void)state;
+    Call call;
+    migrate(world.empty, world.full, 1, &call);
+    wait_until_side(world.port, world.empty, world.vm, VR_ROLE_SOURCE, VR_SIDE_RUNNING_JOB, 20);
+    wait_until_side(world.port, world.full, world.vm, VR_ROLE_TARGET, VR_SIDE_MIGRATION_JOB, 20);
+    /* Memory is being sent: only then libvirt has to ask QEMU how far it is. */
+    for (guint i = 0; i < 1000 && g_atomic_int_get(&call.progress_count) < 4; i++)
+        wait_ms(20);
+    lab_run(world.lab, "exec %s pkill -STOP -f guest=%s", world.empty, world.vm_name);
+    g_autoptr(VrReading) hanging =
+        wait_read(world.port, world.empty, world.vm, VR_ROLE_SOURCE, FALSE);
+    lab_run(world.lab, "exec %s pkill -CONT -f guest=%s", world.empty, world.vm_name);
+    assert_int_equal(hanging->side, VR_SIDE_UNKNOWN);
+    assert_int_equal(hanging->failure, VR_FAILURE_HOST_DEGRADED);
+    print_message("           %s\n", hanging->detail);
+
+    wait_until_side(world.port, world.empty, world.vm, VR_ROLE_SOURCE, VR_SIDE_RUNNING_JOB, 60);
+    VrActionRequest abort = action(VR_ACTION_ABORT, world.empty, VR_ROW_J, VR_SIDE_RUNNING_JOB);
+    assert_act(&abort);
+    call_wait(&call, 60);
+    call_clear(&call);
+    assert_side(world.empty, VR_ROLE_SOURCE, VR_SIDE_RUNNING);
+    assert_side(world.full, VR_ROLE_TARGET, VR_SIDE_ABSENT);
+}
+
+static void
 test_guest_paused_by_its_user_stays_paused(void **state)
 {
     (void)state;
@@ -490,6 +550,8 @@ main(void)
         cmocka_unit_test(test_migration_settles_and_loses_autostart_which_is_set_again),
         cmocka_unit_test(test_act_with_wrong_row_or_class_is_refused_and_changes_nothing),
         cmocka_unit_test(test_abort_of_a_migration_leaves_the_guest_where_it_was),
+        cmocka_unit_test(test_migration_that_is_refused_says_by_whom_and_what_to_do),
+        cmocka_unit_test(test_guest_whose_qemu_hangs_is_unknown_and_its_host_degraded),
         cmocka_unit_test(test_guest_paused_by_its_user_stays_paused),
         cmocka_unit_test(test_definitions_are_put_where_the_guest_is),
         cmocka_unit_test(test_migration_that_cannot_begin_says_so),

@@ -70,6 +70,8 @@ static const Case observed[] = {
     /* in the middle of a migration */
     {VIR_ERR_OPERATION_ABORTED, "operation aborted: job 'migration out' canceled by client",
      VR_FAILURE_ABORTED},
+    {VIR_ERR_OPERATION_ABORTED, "operation aborted: migration out: canceled by client",
+     VR_FAILURE_ABORTED}, /* before any memory was sent */
     {VIR_ERR_OPERATION_FAILED,
      "operation failed: job 'migration out' failed: Unable to write to socket: Bad file descriptor",
      VR_FAILURE_STREAM_BROKEN}, /* QEMU killed on the target */
