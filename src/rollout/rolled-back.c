@@ -14,8 +14,7 @@ describe_failure(const VrStepState *step, const char *what)
 static VrEvent *
 defer(VrDeciding *self, const VrStepState *step, gint64 pause_s)
 {
-    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_DEFERRED,
-                                       describe_failure(step, "; tried again later"));
+    VrEvent *event = vr_deciding_enter(self, step, VR_PHASE_DEFERRED, describe_failure(step, ""));
 
     event->failure = step->failure;
     event->not_before_us = self->at_us + pause_s * VR_S_US;

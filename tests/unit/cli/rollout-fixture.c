@@ -131,6 +131,23 @@ fixture_enter(VrRollout *rollout, guint index, VrPhase phase, gint64 second, con
 }
 
 VrEvent *
+fixture_fail(VrRollout *rollout, guint index, VrPhase phase, gint64 second, VrFailure failure,
+             const char *reason)
+{
+    VrEvent *event = vr_event_new(VR_EVENT_STEP_PHASE, FIXTURE_START_US + second * VR_S_US);
+
+    event->step = index + 1;
+    event->phase = phase;
+    event->attempt = vr_rollout_step(rollout, index)->attempt + 1;
+    event->reason = g_strdup(reason);
+    event->failure = failure;
+    if (phase == VR_PHASE_DEFERRED)
+        event->not_before_us = event->at_us + 900 * VR_S_US;
+    apply(rollout, event);
+    return event;
+}
+
+VrEvent *
 fixture_rollout_phase(VrRollout *rollout, VrRolloutPhase phase, gint64 second, const char *reason)
 {
     VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, FIXTURE_START_US + second * VR_S_US);

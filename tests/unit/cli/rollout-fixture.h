@@ -29,6 +29,9 @@ guint fixture_find(const VrRollout *rollout, VrStepKind kind, const char *name);
  */
 VrEvent *fixture_enter(VrRollout *rollout, guint index, VrPhase phase, gint64 second,
                        const char *reason);
+/* The same with a failure, for a phase that waits for 15 minutes. */
+VrEvent *fixture_fail(VrRollout *rollout, guint index, VrPhase phase, gint64 second,
+                      VrFailure failure, const char *reason);
 VrEvent *fixture_rollout_phase(VrRollout *rollout, VrRolloutPhase phase, gint64 second,
                                const char *reason);
 

@@ -101,8 +101,8 @@ test_events_of_a_migration(void **state)
         {VR_PHASE_ABORTING, "vm1 does not converge",
          "vm1  h1 → h3  aborting: vm1 does not converge", BAD},
         {VR_PHASE_OBSERVING, NULL, NULL, BEGINS},
-        {VR_PHASE_DEFERRED, "vm1 runs on h1 as before; tried again later: why",
-         "vm1  h1 → h3  again in 0 ms: vm1 runs on h1 as before; tried again later: why", BAD},
+        {VR_PHASE_DEFERRED, "vm1 runs on h1 as before: why",
+         "vm1  h1 → h3  again in 0 ms: vm1 runs on h1 as before: why", BAD},
         {VR_PHASE_CHECKING, NULL, NULL, BEGINS},
         {VR_PHASE_FITTING, NULL, NULL, BEGINS},
         {VR_PHASE_MIGRATING, NULL, "vm1  h1 → h3  migrating, attempt 2", BEGINS},
@@ -121,6 +121,30 @@ test_events_of_a_migration(void **state)
     check(rollout, index, first, G_N_ELEMENTS(first));
     measure(rollout, index);
     check(rollout, index, last, G_N_ELEMENTS(last));
+}
+
+/* People look the word up; the sentence and what to do are in the reason. */
+static void
+test_events_of_a_failure_end_in_its_word(void **state)
+{
+    static const VrPhase until[] = {VR_PHASE_CHECKING, VR_PHASE_FITTING, VR_PHASE_MIGRATING,
+                                    VR_PHASE_OBSERVING};
+    g_autoptr(VrRollout) rollout = fixture_rollout();
+    guint vm = fixture_find(rollout, VR_STEP_MIGRATE, "vm1");
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(until); i++)
+        vr_event_free(fixture_enter(rollout, vm, until[i], 1, NULL));
+    g_autoptr(VrEvent) deferred = fixture_fail(rollout, vm, VR_PHASE_DEFERRED, 2,
+                                               VR_FAILURE_VM_BUSY, "vm1 runs on h1 as before: why");
+    g_auto(VrEventLine) line = vr_render_event(rollout, deferred, VR_PHASE_OBSERVING);
+    assert_string_equal(line.text, "vm1  h1 → h3  again in 15 min: vm1 runs on h1 as before: why "
+                                   "[vm-busy]");
+    assert_true(line.is_bad);
+    g_autoptr(VrEvent) asking = fixture_fail(rollout, vm, VR_PHASE_NEEDS_OPERATOR, 3,
+                                             VR_FAILURE_NAME_TAKEN, "vm1 runs on h1: why");
+    g_auto(VrEventLine) asked = vr_render_event(rollout, asking, VR_PHASE_DEFERRED);
+    assert_string_equal(asked.text, "NEEDS A PERSON: vm1 runs on h1: why [name-taken]");
 }
 
 static void
@@ -202,6 +226,7 @@ main(void)
         cmocka_unit_test(test_events_of_an_update),
         cmocka_unit_test(test_event_of_an_updated_host_says_what_changed),
         cmocka_unit_test(test_events_of_a_migration),
+        cmocka_unit_test(test_events_of_a_failure_end_in_its_word),
         cmocka_unit_test(test_events_of_a_gate),
         cmocka_unit_test(test_live_lines_stay_within_the_width),
         cmocka_unit_test(test_live_lines_of_a_host_that_is_drained),

@@ -89,6 +89,36 @@ test_report_json_has_all_that_the_text_has(void **state)
     assert_string_equal(json_object_get_string_member(member(report, "skipped", 0), "host"), "h4");
 }
 
+static void
+test_report_names_the_failure_of_a_migration(void **state)
+{
+    static const VrPhase until[] = {VR_PHASE_CHECKING, VR_PHASE_FITTING, VR_PHASE_MIGRATING,
+                                    VR_PHASE_OBSERVING};
+    g_autoptr(VrRollout) rollout = fixture_rollout();
+    guint vm = fixture_find(rollout, VR_STEP_MIGRATE, "vm1");
+    g_autoptr(GError) error = NULL;
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(until); i++)
+        vr_event_free(fixture_enter(rollout, vm, until[i], 1, NULL));
+    vr_event_free(fixture_fail(rollout, vm, VR_PHASE_FAILED, 2, VR_FAILURE_LINK_LOST, "vm1: x"));
+    g_autofree char *text = vr_render_report(rollout, FIXTURE_START_US, 80);
+    assert_non_null(strstr(text, "\n  vm1: x [link-lost]\n"));
+    g_autofree char *json = vr_render_report_json(rollout);
+    g_autoptr(JsonNode) root = vr_json_parse(json, strlen(json), "report", &error);
+    JsonArray *migrations = json_object_get_array_member(json_node_get_object(root), "migrations");
+    guint found = 0;
+    for (guint i = 0; i < json_array_get_length(migrations); i++) {
+        JsonObject *migration = json_array_get_object_element(migrations, i);
+        gboolean failed = strcmp(json_object_get_string_member(migration, "vm"), "vm1") == 0;
+        assert_int_equal(json_object_get_null_member(migration, "failure"), !failed);
+        if (failed)
+            assert_string_equal(json_object_get_string_member(migration, "failure_class"), "retry");
+        found += failed;
+    }
+    assert_int_equal(found, 1);
+}
+
 /* A stage may print what it likes, a name twice too. */
 static void
 test_report_json_survives_any_facts(void **state)
@@ -160,6 +190,7 @@ main(void)
         cmocka_unit_test(test_report_of_a_whole_rollout),
         cmocka_unit_test(test_report_of_a_rollout_cut_short),
         cmocka_unit_test(test_report_json_has_all_that_the_text_has),
+        cmocka_unit_test(test_report_names_the_failure_of_a_migration),
         cmocka_unit_test(test_report_json_survives_any_facts),
         cmocka_unit_test(test_exit_status_follows_the_phase),
         cmocka_unit_test(test_forecast_moves_with_what_has_happened),

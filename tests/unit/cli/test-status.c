@@ -117,6 +117,31 @@ test_status_of_a_host_that_needs_a_person(void **state)
               "ended badly there runs again)\n");
 }
 
+/* It is no longer under way, and nobody need do anything: but people want to know. */
+static void
+test_status_tells_what_is_deferred_and_until_when(void **state)
+{
+    g_autoptr(VrRollout) rollout = in_the_middle();
+    guint vm = fixture_find(rollout, VR_STEP_MIGRATE, "vm1");
+    VrStatusView view = view_of(rollout, TRUE, 90);
+    g_autoptr(GError) error = NULL;
+    (void)state;
+
+    vr_event_free(fixture_enter(rollout, vm, VR_PHASE_OBSERVING, 20, NULL));
+    vr_event_free(fixture_fail(rollout, vm, VR_PHASE_DEFERRED, 30, VR_FAILURE_BLOCK_JOB, "vm1: x"));
+    g_autofree char *text = vr_render_status(&view, 80);
+    assert_non_null(strstr(text, "  vm1: x [block-job] (again in 14 min)\n"));
+    assert_non_null(strstr(text, "0 migrations in flight"));
+    g_autofree char *json = vr_render_status_json(&view);
+    g_autoptr(JsonNode) root = vr_json_parse(json, strlen(json), "status", &error);
+    JsonObject *deferred = json_array_get_object_element(
+        json_object_get_array_member(json_node_get_object(root), "deferred"), 0);
+    assert_string_equal(json_object_get_string_member(deferred, "failure"), "block-job");
+    assert_string_equal(json_object_get_string_member(deferred, "failure_class"), "defer");
+    assert_string_equal(json_object_get_string_member(deferred, "again_at"),
+                        "2026-11-22T12:15:30Z");
+}
+
 static void
 test_status_json_says_the_same(void **state)
 {
@@ -163,6 +188,7 @@ main(void)
         cmocka_unit_test(test_status_of_a_running_rollout),
         cmocka_unit_test(test_status_without_a_controller_tells_how_to_go_on),
         cmocka_unit_test(test_status_of_a_host_that_needs_a_person),
+        cmocka_unit_test(test_status_tells_what_is_deferred_and_until_when),
         cmocka_unit_test(test_status_json_says_the_same),
         cmocka_unit_test(test_status_json_before_the_first_rollout),
     };

@@ -32,6 +32,8 @@ test_event_format_parses_back(void **state)
     event->side = VR_SIDE_MIGRATION;
     event->not_before_us = 99;
     event->cpu_time_ns = 0;
+    event->failure = VR_FAILURE_BLOCK_JOB;
+    event->counted = TRUE;
     event->reason = g_strdup("vm\"1\n\xc3\xa9");
     body = vr_event_format(event);
     VrRecord record = record_of(event, body);
@@ -42,6 +44,8 @@ test_event_format_parses_back(void **state)
     assert_int_equal(back->row, VR_ROW_G);
     assert_int_equal(back->side, VR_SIDE_MIGRATION);
     assert_int_equal(back->cpu_time_ns, 0);
+    assert_int_equal(back->failure, VR_FAILURE_BLOCK_JOB);
+    assert_true(back->counted);
     assert_int_equal(back->stats.downtime_ms, VR_UNKNOWN);
     again = vr_event_format(back);
     assert_string_equal(body, again);
