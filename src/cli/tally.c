@@ -135,6 +135,8 @@ vr_tally_forecast_end_us(const VrRollout *rollout, gint64 now_us)
         gboolean waits = step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED;
         if (waits)
             start_us = MAX(start_us, now_us);
+        else if (step->phase == VR_PHASE_DEFERRED)
+            start_us = MAX(step->not_before_us, now_us);
         else if (plan->kind == VR_STEP_MIGRATE && step->begun_us != 0)
             start_us = step->begun_us;
         gint64 end_us = start_us + (plan->end_ms - plan->start_ms) * VR_MS_US;

@@ -80,6 +80,18 @@ find_trouble(const VrRecoveryRow *row, const VrObservation *observation)
                                                           : observation->target.failure;
 }
 
+/* The reason with what is to be done about it. `reason` is taken. (transfer full) */
+static char *
+explain(char *reason, VrFailure trouble)
+{
+    g_autofree char *plain = reason;
+    const VrFailureInfo *info = vr_failure_info(trouble);
+
+    if (trouble == VR_FAILURE_NONE)
+        return g_steal_pointer(&plain);
+    return g_strdup_printf("%s: %s; %s", plain, info->happened, info->next);
+}
+
 /*
  * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
  * taken. A torn round is no round: it does not count as the first of two.
@@ -99,7 +111,7 @@ wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row,
         since_us = MAX(since_us, step->fence_until_us);
     VrFailure trouble = find_trouble(row, self->input->observation);
     if (vr_failure_is_fatal(trouble) || self->at_us - since_us >= limit_ms * VR_MS_US) {
-        event = vr_deciding_need_operator(self, step, trouble, reason);
+        event = vr_deciding_need_operator(self, step, trouble, explain(reason, trouble));
     } else {
         event = vr_deciding_enter(self, step, step->phase, reason);
         event->failure = trouble;
@@ -120,14 +132,7 @@ ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
     const VrObservation *observation = self->input->observation;
     VrFailure trouble = find_trouble(row, observation);
-    char *reason = describe(step, row, observation);
-
-    if (trouble != VR_FAILURE_NONE) {
-        const VrFailureInfo *info = vr_failure_info(trouble);
-        char *with_next = g_strdup_printf("%s: %s; %s", reason, info->happened, info->next);
-        g_free(reason);
-        reason = with_next;
-    }
+    char *reason = explain(describe(step, row, observation), trouble);
     VrEvent *event = vr_deciding_need_operator(self, step, trouble, reason);
     event->row = (gint)row->row;
     return event;

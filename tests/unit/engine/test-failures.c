@@ -264,6 +264,10 @@ test_failures_wrong_machine_asks_at_once(void **state)
         const VrStepState *step = step_of(world, world->vms[0].name);
         assert_int_equal(step->phase, cases[i].phase);
         assert_int_equal(step->trouble, cases[i].trouble);
+        fake_world_pass(world, 3600 * S); /* longer than any wait for a host */
+        assert_int_equal(step_of(world, world->vms[0].name)->phase, VR_PHASE_NEEDS_OPERATOR);
+        assert_non_null(strstr(step_of(world, world->vms[0].name)->reason,
+                               vr_failure_info(cases[i].trouble)->next));
         fake_world_free(world);
     }
 }
