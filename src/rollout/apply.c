@@ -59,7 +59,7 @@ phase_is_of(VrPhase phase, VrStepKind kind)
     case VR_STEP_UPDATE:
         return phase >= VR_PHASE_CLOSING && phase <= VR_PHASE_UPDATED;
     case VR_STEP_MIGRATE:
-        return (phase >= VR_PHASE_CHECKING && phase <= VR_PHASE_STOPPED) ||
+        return (phase >= VR_PHASE_DEFERRED && phase <= VR_PHASE_STOPPED) ||
                phase == VR_PHASE_FAILED;
     case VR_STEP_GATE:
         return phase >= VR_PHASE_WATCHING && phase <= VR_PHASE_PASSED;

@@ -36,7 +36,7 @@ enum {
 enum {
     FLAG_AUTOSTART = 1,
     FLAG_PAUSED = 2,
-    FLAG_REFUSED = 4,
+    FLAG_COUNTED = 4,
     FLAG_TEXT = 8,
     /* The upper four bits: how much a unit of `time` is. */
 };
@@ -242,7 +242,9 @@ make_event(const VrRollout *rollout, const Bytes *bytes)
     event->side = bytes->side % (g_strv_length((char **)(guintptr)vr_side_words()) + 1) - 1;
     event->autostart = (bytes->flags & FLAG_AUTOSTART) != 0;
     event->paused = (bytes->flags & FLAG_PAUSED) != 0;
-    event->refused = (bytes->flags & FLAG_REFUSED) != 0;
+    event->counted = (bytes->flags & FLAG_COUNTED) != 0;
+    event->failure =
+        (VrFailure)(bytes->side % g_strv_length((char **)(guintptr)vr_failure_words()));
     event->text = (bytes->flags & FLAG_TEXT) != 0 ? g_strdup("boot_id=1\n") : NULL;
     event->reason = g_strdup("as the journal says");
     event->at_us += bytes->time;
