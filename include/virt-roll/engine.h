@@ -63,8 +63,11 @@ void vr_engine_restart(VrEngine *self);
 void vr_engine_create(VrEngine *self, const char *id, const VrPlan *plan, const VrPolicy *policy,
                       const VrInventory *inventory);
 
-/* start, stop, retry (host) or close; text (nullable) is the reason. */
-void vr_engine_ask(VrEngine *self, VrInputKind kind, const char *host, const char *text);
+/*
+ * start, stop, retry (of the host `subject`), defer (of the VM with the UUID `subject`) or close;
+ * text is the reason, NULL where none is needed.
+ */
+void vr_engine_ask(VrEngine *self, VrInputKind kind, const char *subject, const char *text);
 
 /* Time has passed. Call at or after vr_engine_next_deadline, and after anything else. */
 void vr_engine_tick(VrEngine *self);

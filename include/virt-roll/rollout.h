@@ -52,7 +52,7 @@ G_BEGIN_DECLS
     X(VR_PHASE_DEFINING_TARGET, "defining-target")                                                 \
     X(VR_PHASE_SETTING_AUTOSTART, "setting-autostart")                                             \
     X(VR_PHASE_SETTLED, "settled")                                                                 \
-    X(VR_PHASE_STOPPED, "stopped-by-owner") /* shut down by its owner: stays where it is */        \
+    X(VR_PHASE_STOPPED, "stopped-by-owner") /* shut down, or left out by a person: stays */        \
     /* gate */                                                                                     \
     X(VR_PHASE_WATCHING, "watching")                                                               \
     X(VR_PHASE_LOOKING, "looking") /* list: do the VMs that came still run? */                     \
@@ -83,6 +83,7 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_START, "start") /* begin, or go on after stopped, failed, needs-operator */         \
     X(VR_INPUT_STOP, "stop")   /* finish what is in flight, begin nothing */                       \
     X(VR_INPUT_RETRY, "retry") /* of a host whose update waits for a person */                     \
+    X(VR_INPUT_DEFER, "defer") /* leave a VM that waits for a person as and where it is */         \
     X(VR_INPUT_CLOSE, "close") /* never go on with this rollout */                                 \
     X(VR_INPUT_OBSERVED, "observed")                                                               \
     X(VR_INPUT_LISTED, "listed")                                                                   \
@@ -104,8 +105,8 @@ typedef struct {
     const GError *error; /* call-returned: NULL is success */
     const VrStageResult *stage;
     const char *host;             /* retry, hint */
-    const char *vm_uuid;          /* hint */
-    const char *text;             /* hint: what; close, stop: reason; create: rollout id */
+    const char *vm_uuid;          /* hint, defer */
+    const char *text;             /* hint: what; close, stop, defer: reason; create: rollout id */
     const VrPlan *plan;           /* create */
     const VrPolicy *policy;       /* create */
     const VrInventory *inventory; /* create */
@@ -197,7 +198,6 @@ typedef struct {
     gint64 libvirt_id;
     gint64 source_cpu_time_ns;
     char *definition;          /* a GRefString: inactive XML, secrets included */
-    gint asked_row;            /* for which a person was last asked; -1 */
     gboolean vouched;          /* taken up after a person was asked: another instance is fine */
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */

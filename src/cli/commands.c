@@ -35,6 +35,8 @@ static const Command commands[] = {
      vr_verb_status},
     {"rollout retry", "go on, and try a host again whose update waits for a person", "HOST", 1,
      O(YES), vr_verb_rollout_retry},
+    {"rollout defer", "go on, and leave a VM that waits for a person as it is", "VM", 1,
+     O(YES) | O(REASON), vr_verb_rollout_defer},
     {"rollout close", "never go on with the rollout; a new one can be begun then", "", 0, O(REASON),
      vr_verb_rollout_close},
     {"rollout report", "what the last rollout did", "", 0, 0, vr_verb_rollout_report},

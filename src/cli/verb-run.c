@@ -21,6 +21,7 @@ typedef struct {
     VrConsole *console;
     char *state;
     const char *retry; /* (nullable) host to try again */
+    const char *defer; /* (nullable) VM to leave as it is */
     VrPlanning planning;
     VrFollow *follow;
     VrController *controller;
@@ -195,23 +196,62 @@ check_retry(const Run *self, const VrRollout *rollout, GError **error)
     return TRUE;
 }
 
+/* UUID of the VM to leave as it is: one that a person was asked about. NULL: there is none. */
+static const char *
+find_deferrable(const Run *self, const VrRollout *rollout, GError **error)
+{
+    const VrPlanStep *found = NULL;
+
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        gboolean waits = step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED;
+        if (!waits || (g_strcmp0(step->plan->vm_uuid, self->defer) != 0 &&
+                       g_strcmp0(step->plan->vm, self->defer) != 0))
+            continue;
+        if (found != NULL && g_strcmp0(found->vm_uuid, step->plan->vm_uuid) != 0) {
+            g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
+                        "%s: two VMs of that name wait for a person, %s and %s: say which by UUID",
+                        self->defer, found->vm_uuid, step->plan->vm_uuid);
+            return NULL;
+        }
+        found = step->plan;
+    }
+    if (found == NULL)
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND,
+                    "%s: no VM of that name or UUID waits for a person in rollout %s; virt-roll "
+                    "status shows which do",
+                    self->defer, rollout->id);
+    return found != NULL ? found->vm_uuid : NULL;
+}
+
+static void
+ask_for_subject(const Run *self, const char *vm_uuid)
+{
+    if (vm_uuid != NULL)
+        vr_controller_defer(self->controller, vm_uuid, self->options->reason);
+    if (self->retry == NULL)
+        return;
+    gint index = vr_fleet_find_host(self->planning.fleet, self->retry);
+    vr_controller_retry(self->controller,
+                        index >= 0 ? vr_fleet_host(self->planning.fleet, (guint)index)->name
+                                   : self->retry);
+}
+
 static int
 go_on(Run *self, GError **error)
 {
+    const char *vm_uuid = NULL;
     const VrRollout *rollout = vr_follow_rollout(self->follow);
 
     if (!check_same_request(self, rollout, error) ||
         (self->retry != NULL && !check_retry(self, rollout, error)))
         return 0;
+    if (self->defer != NULL && (vm_uuid = find_deferrable(self, rollout, error)) == NULL)
+        return 0;
     say_what_goes_on(self, rollout);
     if (!self->options->is_yes && !vr_console_ask(self->console, "Go on?"))
         return EXIT_GOES_ON_LATER;
-    if (self->retry != NULL) {
-        gint index = vr_fleet_find_host(self->planning.fleet, self->retry);
-        vr_controller_retry(self->controller,
-                            index >= 0 ? vr_fleet_host(self->planning.fleet, (guint)index)->name
-                                       : self->retry);
-    }
+    ask_for_subject(self, vm_uuid);
     vr_controller_resume(self->controller);
     return watch(self, error);
 }
@@ -331,9 +371,10 @@ find_unfinished(const Run *self, gboolean *out_is_there, GError **error)
 }
 
 static int
-run(const VrOptions *options, VrConsole *console, const char *retry, GError **error)
+run(const VrOptions *options, VrConsole *console, const char *retry, const char *defer,
+    GError **error)
 {
-    g_auto(Run) self = {.options = options, .console = console, .retry = retry};
+    g_auto(Run) self = {.options = options, .console = console, .retry = retry, .defer = defer};
     gboolean is_there = FALSE;
 
     if ((self.planning.fleet = vr_inputs_load_fleet(options, error)) == NULL)
@@ -356,9 +397,9 @@ run(const VrOptions *options, VrConsole *console, const char *retry, GError **er
         g_clear_pointer(&self.controller, vr_controller_free);
         g_clear_pointer(&self.follow, vr_follow_free);
     }
-    if (retry != NULL) {
-        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND,
-                    "%s: there is no unfinished rollout to try it again in", retry);
+    if (retry != NULL || defer != NULL) {
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no unfinished rollout",
+                    retry != NULL ? retry : defer);
         return 0;
     }
     return begin(&self, error);
@@ -367,11 +408,22 @@ run(const VrOptions *options, VrConsole *console, const char *retry, GError **er
 int
 vr_verb_run(const VrOptions *options, VrConsole *console, GError **error)
 {
-    return run(options, console, options->retry, error);
+    return run(options, console, options->retry, NULL, error);
 }
 
 int
 vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error)
 {
-    return run(options, console, options->arguments[0], error);
+    return run(options, console, options->arguments[0], NULL, error);
+}
+
+int
+vr_verb_rollout_defer(const VrOptions *options, VrConsole *console, GError **error)
+{
+    if (options->reason == NULL || *options->reason == '\0') {
+        g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
+                    "rollout defer: needs --reason TEXT; it is kept in the journal");
+        return 0;
+    }
+    return run(options, console, NULL, options->arguments[0], error);
 }

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     VrController *controller;
     VrInputKind kind;
-    const char *host;
+    const char *subject;
     const char *text;
     const VrPlan *plan;
     const VrPolicy *policy;
@@ -210,7 +210,7 @@ ask_engine(gpointer data)
 {
     const Request *request = data;
 
-    vr_engine_ask(request->controller->engine, request->kind, request->host, request->text);
+    vr_engine_ask(request->controller->engine, request->kind, request->subject, request->text);
 }
 
 void
@@ -224,7 +224,20 @@ vr_controller_stop(VrController *self, const char *reason)
 void
 vr_controller_retry(VrController *self, const char *host)
 {
-    Request request = {.controller = self, .kind = VR_INPUT_RETRY, .host = host};
+    Request request = {.controller = self, .kind = VR_INPUT_RETRY, .subject = host};
+
+    vr_engine_thread_call(self->thread, ask_engine, &request);
+}
+
+void
+vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason)
+{
+    Request request = {
+        .controller = self,
+        .kind = VR_INPUT_DEFER,
+        .subject = vm_uuid,
+        .text = reason,
+    };
 
     vr_engine_thread_call(self->thread, ask_engine, &request);
 }

@@ -47,6 +47,9 @@ void vr_controller_stop(VrController *self, const char *reason);
 /* A host whose update waits for a person is tried again, once the rollout is resumed. */
 void vr_controller_retry(VrController *self, const char *host);
 
+/* A VM that waits for a person is left as it is, once the rollout is resumed. */
+void vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason);
+
 /* Ends a rollout for good that has come to rest (stopped, failed, needs-operator). */
 void vr_controller_close(VrController *self, const char *reason);
 

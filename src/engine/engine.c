@@ -376,11 +376,12 @@ vr_engine_create(VrEngine *self, const char *id, const VrPlan *plan, const VrPol
 }
 
 void
-vr_engine_ask(VrEngine *self, VrInputKind kind, const char *host, const char *text)
+vr_engine_ask(VrEngine *self, VrInputKind kind, const char *subject, const char *text)
 {
     VrInputBox *box = vr_input_box_new(kind);
+    gboolean of_vm = kind == VR_INPUT_DEFER;
 
-    vr_input_box_set_texts(box, host, NULL, text);
+    vr_input_box_set_texts(box, of_vm ? NULL : subject, of_vm ? subject : NULL, text);
     receive(self, box);
 }
 

@@ -10,7 +10,7 @@
 
 /* Where a step may go from each phase. Every phase but the last ones may also need an operator. */
 static const guint64 legal[VR_PHASE_COUNT] = {
-    [VR_PHASE_PENDING] = B(CLOSING) | B(CHECKING) | B(WATCHING),
+    [VR_PHASE_PENDING] = B(CLOSING) | B(CHECKING) | B(STOPPED) | B(WATCHING),
     [VR_PHASE_CLOSING] = B(CLOSING) | B(COMPARING),
     [VR_PHASE_COMPARING] = B(COMPARING) | B(CLOSED),
     [VR_PHASE_CLOSED] = B(FACTS_BEFORE),
@@ -27,7 +27,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
     [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
     [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
-    [VR_PHASE_DEFERRED] = B(CHECKING) | B(PENDING),
+    [VR_PHASE_DEFERRED] = B(CHECKING) | B(STOPPED) | B(PENDING),
     [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(SETTLED) | B(STOPPED) | B(PENDING),
     [VR_PHASE_FITTING] = B(CHECKING) | B(FITTING) | B(MIGRATING) | B(PENDING),
     [VR_PHASE_MIGRATING] = B(OBSERVING) | B(ABORTING),
@@ -45,7 +45,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_SETTLED] = B(OBSERVING), /* a stale definition came back on its source */
     [VR_PHASE_WATCHING] = B(LOOKING),
     [VR_PHASE_LOOKING] = B(LOOKING) | B(PASSED),
-    [VR_PHASE_FAILED] = B(PENDING),
+    [VR_PHASE_FAILED] = B(PENDING) | B(STOPPED),
     [VR_PHASE_NEEDS_OPERATOR] = ~0ULL,
 };
 
@@ -178,10 +178,8 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
         return corrupt(error, event, "it does not say what it acts on and why");
     if (event->attempt <= step->attempt)
         return corrupt(error, event, "its attempt is not a new one");
-    if (event->phase == VR_PHASE_NEEDS_OPERATOR) {
+    if (event->phase == VR_PHASE_NEEDS_OPERATOR)
         step->resume_phase = from;
-        step->asked_row = event->row;
-    }
     if (from == VR_PHASE_NEEDS_OPERATOR)
         step->vouched = TRUE;
     if (vr_phase_is_satisfied(from) != satisfied)

@@ -138,6 +138,21 @@ retry(VrDeciding *self)
         vr_host_retried(self, step);
 }
 
+/* Those of its migrations that a person was asked about, and those that have not begun. */
+static void
+defer(VrDeciding *self)
+{
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self->rollout, i);
+        if (g_strcmp0(step->plan->vm_uuid, self->input->vm_uuid) == 0 &&
+            (step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED ||
+             step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_DEFERRED))
+            vr_deciding_enter(
+                self, step, VR_PHASE_STOPPED,
+                g_strdup_printf("%s was left out: %s", step->plan->vm, self->input->text));
+    }
+}
+
 static void
 close_rollout(VrDeciding *self)
 {
@@ -213,6 +228,9 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
         return;
     case VR_INPUT_RETRY:
         retry(&deciding);
+        return;
+    case VR_INPUT_DEFER:
+        defer(&deciding);
         return;
     case VR_INPUT_CLOSE:
         close_rollout(&deciding);

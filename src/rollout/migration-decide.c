@@ -138,36 +138,6 @@ ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     return event;
 }
 
-/*
- * A person was asked about this very row, looked, and took it up with nothing changed: then it is
- * meant to be so. Only where the VM has one place and is not active as far as we are concerned:
- * shut off on one side, or on a third host where somebody put it.
- */
-static gboolean
-is_accepted(const VrStepState *step, const VrRecoveryRow *row, const VrObservation *observation)
-{
-    gboolean on_source = observation->source.side != VR_SIDE_ABSENT;
-    gboolean on_target = observation->target.side != VR_SIDE_ABSENT;
-
-    if (!step->vouched || step->asked_row != (gint)row->row)
-        return FALSE;
-    return row->row == VR_ROW_V ? on_source != on_target
-                                : row->row == VR_ROW_X && !on_source && !on_target;
-}
-
-static void
-ask_or_accept(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
-{
-    if (is_accepted(step, row, self->input->observation))
-        vr_deciding_enter(self, step, VR_PHASE_STOPPED,
-                          g_strdup_printf("%s stays as it is: so it was taken up after a person "
-                                          "was asked",
-                                          step->plan->vm))
-            ->row = (gint)row->row;
-    else
-        (void)ask(self, step, row);
-}
-
 /* ------------------------------------------------------------------ before the migration */
 
 static void
@@ -236,7 +206,7 @@ check(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
         if (is_shutting_down(self->input->observation))
             wait_for_row(self, step, row);
         else
-            ask_or_accept(self, step, row);
+            ask(self, step, row);
         return;
     case VR_DECISION_RESUME_SOURCE:
     case VR_DECISION_DESTROY_SOURCE:
@@ -518,7 +488,7 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         if (is_shutting_down(observation))
             wait_for_row(self, step, row);
         else
-            ask_or_accept(self, step, row);
+            ask(self, step, row);
         return;
     case VR_DECISION_ROLLED_BACK:
         if (step->seen_on_target && !step->vouched)

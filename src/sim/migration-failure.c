@@ -74,14 +74,21 @@ sim_migration_say(SimMigration *migration, VrErrorCode code, const char *words)
         migration->error = g_error_new_literal(VR_ERROR, (gint)code, words);
 }
 
+/* A backup that began on the target since is none. */
+static gboolean
+is_part_of_it(SimJob job)
+{
+    return job != SIM_JOB_NONE && job != SIM_JOB_OTHER;
+}
+
 /* Both jobs are over: nothing of it happens any more. */
 static void
 finish_if_over(SimWorld *self, SimMigration *migration)
 {
     SimFact fact = sim_fact(SIM_FACT_MIGRATE_OVER);
 
-    if (!migration->live || sim_migration_source(self, migration)->job != SIM_JOB_NONE ||
-        sim_migration_target(self, migration)->job != SIM_JOB_NONE)
+    if (!migration->live || is_part_of_it(sim_migration_source(self, migration)->job) ||
+        is_part_of_it(sim_migration_target(self, migration)->job))
         return;
     migration->live = FALSE;
     sim_vm(self, migration->vm)->migration = -1;

@@ -30,6 +30,7 @@ typedef struct {
     gint64 begun_us;
     gboolean calm; /* the storm is over for good */
     guint calm_repairs;
+    gboolean repaired; /* just now: he knows what he is asked about */
     gboolean over;
     SimTraceLine traced;
     gpointer traced_data;
@@ -79,10 +80,11 @@ tell_asked(Run *self, VrInputKind kind, guint host)
 }
 
 static void
-ask(Run *self, VrInputKind kind, const char *host)
+ask(Run *self, VrInputKind kind, const char *subject)
 {
-    tell_asked(self, kind, host == NULL ? SIM_NOWHERE : sim_world_find_host(self->world, host));
-    vr_engine_ask(self->engine, kind, host, "simulated");
+    tell_asked(self, kind,
+               kind == VR_INPUT_RETRY ? sim_world_find_host(self->world, subject) : SIM_NOWHERE);
+    vr_engine_ask(self->engine, kind, subject, "simulated");
 }
 
 /* ------------------------------------------------------------------ the controller's process */
@@ -144,17 +146,40 @@ start_process(Run *self)
 
 /* ------------------------------------------------------------------ the operator */
 
-/* Every update that waits for a person is tried again; the rest is taken up by start. */
+/* A VM whose one place is as its owner wants it, and not where the plan would fetch it from. */
+static gboolean
+is_to_be_left(const Run *self, const VrPlanStep *plan)
+{
+    guint vm = sim_world_find_vm(self->world, plan->vm_uuid);
+    guint source = sim_world_find_host(self->world, plan->source);
+    guint target = sim_world_find_host(self->world, plan->target);
+
+    return sim_vm(self->world, vm)->wish == SIM_WISH_OFF ||
+           (!sim_copy_is_active(sim_copy(self->world, vm, source)) &&
+            !sim_copy_is_active(sim_copy(self->world, vm, target)));
+}
+
+/* Every update that waits for a person is tried again, a VM that is fine as it is left out. */
+static void
+answer(Run *self, const VrStepState *step)
+{
+    const VrPlanStep *plan = step->plan;
+
+    if (step->phase != VR_PHASE_NEEDS_OPERATOR)
+        return;
+    if (plan->kind == VR_STEP_UPDATE)
+        ask(self, VR_INPUT_RETRY, plan->host);
+    else if (plan->kind == VR_STEP_MIGRATE && self->repaired && is_to_be_left(self, plan))
+        ask(self, VR_INPUT_DEFER, plan->vm_uuid);
+}
+
 static void
 take_up(Run *self)
 {
     const VrRollout *rollout = vr_engine_rollout(self->engine);
 
-    for (guint i = 0; i < rollout->steps->len; i++) {
-        const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_UPDATE && step->phase == VR_PHASE_NEEDS_OPERATOR)
-            ask(self, VR_INPUT_RETRY, step->plan->host);
-    }
+    for (guint i = 0; i < rollout->steps->len; i++)
+        answer(self, vr_rollout_step(rollout, i));
     ask(self, VR_INPUT_START, NULL);
     self->quiet_since_us = self->world->now_us;
 }
@@ -200,7 +225,9 @@ repair(Run *self)
         return;
     }
     self->wake_us = G_MAXINT64;
+    self->repaired = TRUE;
     take_up(self);
+    self->repaired = FALSE;
     if (++self->outcome->repairs >= STORMY_REPAIRS_MAX) {
         begin_calm(self);
     } else if (!self->calm) {

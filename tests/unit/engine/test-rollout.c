@@ -165,6 +165,48 @@ test_rollout_keeps_failing_ends_failed_and_resumes(void **state)
     fake_world_free(world);
 }
 
+/* The guest of a person who says so is left out; nothing is done to it. */
+static void
+test_rollout_goes_on_without_a_deferred_vm(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    FakeVm *vm = &world->vms[0];
+    (void)state;
+
+    vm->autostart[0] = FALSE;
+    world->next_migration = FAKE_MIGRATION_KILLS;
+    world->next_migration_count = 1;
+    world->next_vm = vm->name;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    vr_engine_ask(world->engine, VR_INPUT_DEFER, vm->uuid, "it is not needed");
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_DONE);
+    assert_int_equal(vm->at[0], VR_SIDE_OFF);
+    assert_int_equal(vm->migrations, 1);
+    fake_world_free(world);
+}
+
+/* With a slow journal the lists are old when the apply that they allow is durable. */
+static void
+test_rollout_applies_nothing_on_an_old_proof(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    world->append_us = 11 * G_USEC_PER_SEC;
+    fake_world_start(world);
+    fake_world_pass(world, 1800 * (gint64)G_USEC_PER_SEC);
+    for (guint h = 0; h < world->host_count; h++)
+        assert_int_equal(world->hosts[h].applied, 0);
+    world->append_us = 0;
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
 static void
 start_guest_on_closed_host(FakeWorld *world, guint host)
 {
@@ -535,6 +577,8 @@ main(void)
         cmocka_unit_test(test_rollout_refused_migration_asks_a_person),
         cmocka_unit_test(test_rollout_waits_for_a_guest_that_is_shutting_down),
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
+        cmocka_unit_test(test_rollout_goes_on_without_a_deferred_vm),
+        cmocka_unit_test(test_rollout_applies_nothing_on_an_old_proof),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
         cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),
