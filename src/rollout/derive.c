@@ -114,6 +114,8 @@ vr_rollout_commands(const VrRollout *self, gint64 now_us, GArray *out_commands)
         if (step->call_attempt != 0) {
             command = command_new(step, VR_COMMAND_MIGRATE);
             command.attempt = step->call_attempt;
+            /* Not after its own deadline has it aborted, if this process was stopped in between. */
+            command.not_after_us = step->call_us + VR_PROOF_AGE_MAX_US;
             command.bandwidth_mib_per_s = MAX(step->plan->rate_mib_per_s, 1);
             g_array_append_val(out_commands, command);
         }

@@ -158,8 +158,10 @@ sim_act(gpointer context, const VrActionRequest *request, VrCallDone done, gpoin
     sim_world_trace(world, "call act %s %s %s", vr_action_to_string(request->action),
                     sim_vm(world, self->vm)->name, request->host);
     tell_act(self, world, SIM_FACT_ACT_ISSUED, controller->number);
-    if (sim_controller_falters(controller))
-        sim_call_send_dying(world, controller, &self->call);
-    else
+    if (sim_controller_falters(controller)) {
+        sim_call_hold(world, controller, &self->call);
+    } else {
         sim_call_send(world, controller, &self->call);
+        sim_controller_dies_by_lot(controller);
+    }
 }

@@ -225,14 +225,6 @@ sim_call_send(SimWorld *world, SimController *controller, SimCall *call)
 }
 
 void
-sim_call_send_dying(SimWorld *world, SimController *controller, SimCall *call)
-{
-    prepare(world, controller, call);
-    if (sim_world_draw(world, 0, 2) != 0) /* else it died before the call was on its way */
-        after(world, sim_world_draw(world, 0, LATE_MAX_S) * SIM_S, execute_late, call);
-}
-
-void
 sim_call_hold(SimWorld *world, SimController *controller, SimCall *call)
 {
     prepare(world, controller, call);

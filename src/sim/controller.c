@@ -145,6 +145,13 @@ sim_controller_falters(SimController *self)
 }
 
 void
+sim_controller_dies_by_lot(SimController *self)
+{
+    if (!self->killed && sim_world_strikes(self->world, SIM_FAULT_KILLED_AFTERWARDS))
+        sim_controller_kill(self);
+}
+
+void
 sim_wait_add(SimController *self, SimWait *wait)
 {
     wait->controller = self;

@@ -61,7 +61,8 @@ G_BEGIN_DECLS
     X(SIM_FAULT_STRANGER_CREATES, "stranger-creates", 3) /* a new VM on some host */               \
     X(SIM_FAULT_IO_ERROR, "io-error", 3)                 /* the guest pauses itself */             \
     /* the controller */                                                                           \
-    X(SIM_FAULT_CONTROLLER_KILLED, "controller-killed", 4)                                         \
+    X(SIM_FAULT_CONTROLLER_KILLED, "controller-killed", 2)   /* before its next deed */            \
+    X(SIM_FAULT_KILLED_AFTERWARDS, "killed-afterwards", 2)   /* right after it */                  \
     X(SIM_FAULT_CONTROLLER_STALLED, "controller-stalled", 2) /* stopped for minutes, goes on */    \
     X(SIM_FAULT_CLOCK_JUMP, "clock-jump", 300)               /* with a restart */                  \
     X(SIM_FAULT_JOURNAL_SLOW, "journal-slow", 20)                                                  \

@@ -237,8 +237,9 @@ find_or_begin(SimController *controller, const VrStageRequest *request, guint ho
         stage->ended = TRUE;
         stage->end = VR_STAGE_END_NOT_RUN;
         stage->output = g_strdup("it had not begun");
-    } else if (!sim_controller_falters(controller) || sim_world_draw(world, 0, 1) == 0) {
+    } else if (!sim_controller_falters(controller)) {
         sim_world_after(world, sim_world_draw(world, 20, 300) * SIM_MS, begin, stage, NULL);
+        sim_controller_dies_by_lot(controller);
     } else {
         /* It died before the helper ran: the next controller finds no attempt at all. */
         stage->ended = TRUE;

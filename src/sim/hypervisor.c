@@ -375,10 +375,12 @@ sim_migrate(gpointer context, const VrMigrationRequest *request, VrProgressSeen 
     fact.host = self->call.host;
     fact.other = self->target;
     sim_world_tell(world, fact);
-    if (sim_controller_falters(controller))
-        sim_call_send_dying(world, controller, &self->call);
-    else
+    if (sim_controller_falters(controller)) {
+        sim_call_hold(world, controller, &self->call);
+    } else {
         sim_call_send(world, controller, &self->call);
+        sim_controller_dies_by_lot(controller);
+    }
 }
 
 static void

@@ -81,7 +81,7 @@ finish(SimWait *wait, gboolean dead)
         tell(self, SIM_FACT_APPEND_FAILED);
     }
     if (!dead)
-        (void)sim_controller_falters(wait->controller); /* durable, and dead before it hears so */
+        sim_controller_dies_by_lot(wait->controller);
     self->done(self->outcome, self->outcome == VR_APPEND_DURABLE ? NULL : "simulated", self->data);
     g_ptr_array_unref(self->records);
     g_free(self);
@@ -142,8 +142,10 @@ append(gpointer context, const VrRecord *records, guint count, VrAppendDone done
         return;
     }
     tell(self, SIM_FACT_APPEND_ISSUED);
-    if (sim_controller_falters(controller))
+    if (sim_controller_falters(controller)) {
+        self->outcome = VR_APPEND_REFUSED; /* it never reached the disk */
         return;
+    }
     if (controller->journal_dead || sim_world_strikes(world, SIM_FAULT_JOURNAL_REFUSES))
         self->outcome = VR_APPEND_REFUSED;
     else if (sim_world_strikes(world, SIM_FAULT_JOURNAL_UNKNOWN))

@@ -56,8 +56,6 @@ struct SimCall {
 
 /* Sends a call that was allocated zeroed with its first part filled in. */
 void sim_call_send(SimWorld *world, SimController *controller, SimCall *call);
-/* The same from a process that is just being killed: never sent, or executed some time later. */
-void sim_call_send_dying(SimWorld *world, SimController *controller, SimCall *call);
 /* From a process that is dead already: it is answered when that is freed. */
 void sim_call_hold(SimWorld *world, SimController *controller, SimCall *call);
 void sim_calls_orphan(SimController *controller);
@@ -97,6 +95,8 @@ void sim_wait_finish(SimWait *wait); /* removes it, then finish(wait, FALSE) */
 
 /* An opportunity for the controller to die or to be stopped; TRUE if it is dead now. */
 gboolean sim_controller_falters(SimController *self);
+/* The same right after it has done something, and before it hears of that. */
+void sim_controller_dies_by_lot(SimController *self);
 void sim_controllers_hint(SimWorld *world, guint host, const char *uuid, const char *what);
 
 /* machine.c */

@@ -106,11 +106,24 @@ run_one(const Options *options, guint32 seed, const SimScenario *scenario)
     return status;
 }
 
+static gboolean
+breaches_same_rule(const SimOutcome *outcome, gpointer data)
+{
+    gint *rule = data;
+
+    if (outcome->breach == NULL)
+        return FALSE;
+    if (*rule < 0)
+        *rule = (gint)outcome->rule; /* the first run's */
+    return *rule == (gint)outcome->rule;
+}
+
 static int
 shrink_one(const SimScenario *scenario)
 {
     guint runs = 0;
-    g_autoptr(SimScenario) smallest = sim_shrink(scenario, &runs);
+    gint rule = -1;
+    g_autoptr(SimScenario) smallest = sim_shrink(scenario, breaches_same_rule, &rule, &runs);
 
     if (smallest == NULL) {
         (void)fprintf(stderr, "virt-roll-sim: nothing to shrink: no rule was breached\n");

@@ -407,6 +407,28 @@ compare_with_replay(Run *self)
     }
 }
 
+/* Without anything that a detour changes: ids, times, boots. */
+static char *
+describe_world(const SimWorld *world)
+{
+    GString *out = g_string_new(NULL);
+
+    for (guint h = 0; h < world->hosts->len; h++) {
+        const SimHost *host = sim_host(world, h);
+        g_string_append_printf(out, "%s %s %s\n", host->name, host->updated ? "updated" : "before",
+                               host->closed ? "closed" : "open");
+        for (guint v = 0; v < world->vms->len; v++) {
+            const SimCopy *copy = sim_copy(world, v, h);
+            VrSide side = sim_copy_side(world, v, h);
+            if (side != VR_SIDE_ABSENT || copy->on_disk)
+                g_string_append_printf(out, "  %s %s%s%s\n", sim_vm(world, v)->name,
+                                       vr_side_to_string(side), copy->on_disk ? "" : " transient",
+                                       copy->autostart ? " autostart" : "");
+        }
+    }
+    return g_string_free(out, FALSE);
+}
+
 static void
 collect(Run *self)
 {
@@ -420,8 +442,11 @@ collect(Run *self)
     outcome->simulated_us = self->world->now_us - self->begun_us;
     for (guint i = 0; i < SIM_RULE_COUNT; i++)
         outcome->evaluations[i] = evaluations[i];
-    for (guint i = 0; i < SIM_FAULT_COUNT; i++)
+    for (guint i = 0; i < SIM_FAULT_COUNT; i++) {
         outcome->struck[i] = self->world->faults.struck[i];
+        outcome->asked[i] = self->world->faults.asked[i];
+    }
+    outcome->end_state = describe_world(self->world);
     outcome->happened = g_array_copy(self->world->faults.happened);
 }
 
@@ -490,5 +515,6 @@ sim_outcome_clear(SimOutcome *self)
     g_free(self->breach);
     g_free(self->refusal);
     g_free(self->reason);
+    g_free(self->end_state);
     g_clear_pointer(&self->happened, g_array_unref);
 }

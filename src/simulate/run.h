@@ -26,6 +26,8 @@ typedef struct {
     guint64 records;
     gint64 simulated_us;
     guint64 struck[SIM_FAULT_COUNT];
+    guint asked[SIM_FAULT_COUNT]; /* opportunities of each kind */
+    char *end_state; /* where every VM is and how each host is, a line each; NULL with refusal */
     guint64 evaluations[SIM_RULE_COUNT];
     GArray *happened; /* (element-type SimStrike) */
 } SimOutcome;

@@ -4,7 +4,8 @@
 #define RUNS_MAX 3000
 
 typedef struct {
-    SimRule rule;
+    SimGoesWrong goes_wrong;
+    gpointer data;
     guint runs;
 } Shrinking;
 
@@ -18,7 +19,7 @@ still_fails(Shrinking *self, const SimScenario *scenario)
         return FALSE;
     self->runs++;
     sim_run(scenario, NULL, NULL, &outcome);
-    fails = outcome.breach != NULL && outcome.rule == self->rule;
+    fails = self->goes_wrong(&outcome, self->data);
     sim_outcome_clear(&outcome);
     return fails;
 }
@@ -74,32 +75,32 @@ try_size(Shrinking *self, SimScenario **scenario, guint hosts, guint vms_per_hos
     return TRUE;
 }
 
-SimScenario *
-sim_shrink(const SimScenario *scenario, guint *out_runs)
+static SimScenario *
+shrink_sizes(Shrinking *self, SimScenario *scenario)
 {
-    Shrinking self = {0};
-    SimScenario *smallest = sim_scenario_copy(scenario);
+    while (try_size(self, &scenario, scenario->hosts - 1, scenario->vms_per_host) ||
+           try_size(self, &scenario, scenario->hosts, scenario->vms_per_host - 1))
+        continue;
+    return scenario;
+}
+
+SimScenario *
+sim_shrink(const SimScenario *scenario, SimGoesWrong goes_wrong, gpointer data, guint *out_runs)
+{
+    Shrinking self = {goes_wrong, data, 1};
+    SimScenario *smallest = NULL;
     SimOutcome outcome;
 
     sim_run(scenario, NULL, NULL, &outcome);
-    self.rule = outcome.rule;
-    if (outcome.breach == NULL) {
-        sim_scenario_free(smallest);
-        smallest = NULL;
-    } else {
+    if (goes_wrong(&outcome, data)) {
+        smallest = sim_scenario_copy(scenario);
         g_array_unref(smallest->strikes);
         smallest->strikes = g_array_copy(outcome.happened);
         smallest->explicit_only = TRUE;
-        while (try_size(&self, &smallest, smallest->hosts - 1, smallest->vms_per_host) ||
-               try_size(&self, &smallest, smallest->hosts, smallest->vms_per_host - 1))
-            continue;
-        smallest = shrink_strikes(&self, smallest);
-        while (try_size(&self, &smallest, smallest->hosts - 1, smallest->vms_per_host) ||
-               try_size(&self, &smallest, smallest->hosts, smallest->vms_per_host - 1))
-            continue;
-        smallest = shrink_strikes(&self, smallest);
+        smallest = shrink_strikes(&self, shrink_sizes(&self, smallest));
+        smallest = shrink_strikes(&self, shrink_sizes(&self, smallest));
     }
-    *out_runs = self.runs + 1;
+    *out_runs = self.runs;
     sim_outcome_clear(&outcome);
     return smallest;
 }
