@@ -117,11 +117,12 @@ typedef struct {
 /* X(member, word, version of the body) */
 #define VR_EVENTS(X)                                                                               \
     X(VR_EVENT_CREATED, "rollout-created")     /* text: plan, policy, inventory as JSON */         \
+    X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM; text: inactive XML */        \
     X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase") /* rollout_phase, reason */                         \
     X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
     X(VR_EVENT_STEP_PHASE, "step-phase")       /* step, phase, attempt, reason, row, … */        \
     X(VR_EVENT_CALL_RETURNED, "call-returned") /* step, attempt; reason: the error */              \
-    X(VR_EVENT_VM_RECORDED, "vm-recorded")     /* step; reading, text: inactive XML */             \
+    X(VR_EVENT_VM_RECORDED, "vm-recorded") /* step; reading, text: inactive XML if it is new */    \
     X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
     X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
@@ -149,6 +150,7 @@ typedef struct {
     VrFailure failure; /* call-returned, step-phase: what went wrong; NONE */
     VrMigrationStats stats;
     char *rollout; /* created: the id */
+    char *silent;  /* step-phase: the host that could not be read */
     char *reason;
     char *text;
 } VrEvent;
@@ -159,7 +161,7 @@ void vr_event_free(VrEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 
 /* Body of a journal record; the kind and time stand beside it. */
-#define VR_EVENT_VERSION 1
+#define VR_EVENT_VERSION 2 /* 1: without silent and vm-defined */
 char *vr_event_format(const VrEvent *self);
 VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -181,6 +183,8 @@ typedef struct {
     gint64 deadline_us;
     char *reason;      /* (nullable) why it is where it is, for people */
     VrFailure trouble; /* the same as a row of the table of failures; NONE */
+    char *silent; /* (nullable) the host that could not be read, for which it waits or asks */
+    gint64 silent_since_us; /* first of the readings of it that failed in a row */
 
     /* migrate */
     guint tries;             /* migrations issued */
@@ -208,7 +212,7 @@ typedef struct {
     guint deferrals;   /* migrations of `tries` that its VM was too busy for */
 
     /* update */
-    guint rounds;      /* lists that proved the host empty in a row */
+    guint rounds;      /* lists that proved the host empty in a row; closing: its stage failed */
     gboolean reattach; /* a stage of an earlier process: find out how it ended, do not begin it */
     gboolean was_down; /* apply has begun */
     gboolean rebooted; /* since then: its boot id must become a new one */

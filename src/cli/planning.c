@@ -22,11 +22,12 @@ vr_planning_read_request(VrPlanning *self, const VrOptions *options, GError **er
 }
 
 gboolean
-vr_planning_scan(VrPlanning *self, GError **error)
+vr_planning_scan(VrPlanning *self, gboolean with_definitions, GError **error)
 {
     if (self->libvirt == NULL)
         self->libvirt = vr_libvirt_new(self->fleet);
-    self->inventory = vr_scan_fleet(self->fleet, self->libvirt, self->level, error);
+    self->inventory =
+        vr_scan_fleet(self->fleet, self->libvirt, self->level, with_definitions, error);
     return self->inventory != NULL;
 }
 

@@ -24,8 +24,9 @@ typedef struct {
 /* Level and hosts, by the options and the fleet (nullable). */
 gboolean vr_planning_read_request(VrPlanning *self, const VrOptions *options,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Connects to every host of the fleet. */
-gboolean vr_planning_scan(VrPlanning *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects to every host of the fleet. With definitions: for a rollout's journal. */
+gboolean vr_planning_scan(VrPlanning *self, gboolean with_definitions,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean vr_planning_compute(VrPlanning *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void vr_planning_clear(VrPlanning *self);

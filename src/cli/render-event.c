@@ -239,6 +239,7 @@ vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from)
                                                     step->plan->host, event->reason))
                             : (VrEventLine){0};
     case VR_EVENT_CALL_RETURNED:
+    case VR_EVENT_VM_DEFINED:
     case VR_EVENT_VM_RECORDED:
     case VR_EVENT_VM_SEEN_ON_TARGET:
     case VR_EVENT_VM_MEASURED:

@@ -25,7 +25,7 @@ vr_verb_inventory(const VrOptions *options, VrConsole *console, GError **error)
         return 0;
     }
     g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(fleet);
-    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, level, error);
+    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, level, FALSE, error);
     if (inventory == NULL)
         return 0;
     g_autofree char *text = options->is_json
@@ -59,7 +59,7 @@ prepare(VrPlanning *planning, const VrOptions *options, VrConsole *console, GErr
     if (!vr_planning_read_request(planning, options, error))
         return FALSE;
     if (options->inventory == NULL)
-        return vr_planning_scan(planning, error);
+        return vr_planning_scan(planning, FALSE, error);
     planning->inventory = vr_inputs_load_inventory(options->inventory, error);
     if (planning->inventory == NULL)
         return FALSE;

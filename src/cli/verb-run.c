@@ -334,8 +334,8 @@ begin(Run *self, GError **error)
 
     planning->policy = vr_inputs_load_policy(self->options, self->console, error);
     if (planning->policy == NULL || !vr_planning_read_request(planning, self->options, error) ||
-        !vr_inputs_check_stages(planning->fleet, error) || !vr_planning_scan(planning, error) ||
-        !vr_planning_compute(planning, error))
+        !vr_inputs_check_stages(planning->fleet, error) ||
+        !vr_planning_scan(planning, TRUE, error) || !vr_planning_compute(planning, error))
         return 0;
     show_plan(self);
     if (planning->plan->steps->len == 0)
@@ -349,6 +349,7 @@ begin(Run *self, GError **error)
     g_autofree char *id = make_id(self);
     vr_controller_begin(self->controller, id, planning->plan, planning->policy,
                         planning->inventory);
+    g_clear_pointer(&planning->inventory, vr_inventory_free); /* definitions are large */
     return watch(self, error);
 }
 

@@ -12,6 +12,7 @@ typedef struct {
     const VrFleet *fleet;
     VrLibvirt *libvirt;
     const char *level;
+    gboolean with_definitions;
     VrInventory *inventory;
     GError *error;
     gboolean done;
@@ -116,7 +117,7 @@ scan_main(gpointer data)
 {
     Scan *scan = data;
 
-    scan->inventory = vr_libvirt_scan(scan->libvirt, &scan->error);
+    scan->inventory = vr_libvirt_scan(scan->libvirt, scan->with_definitions, &scan->error);
     if (scan->inventory != NULL) {
         scan->inventory->taken_at_us = g_get_real_time();
         if (!add_levels(scan, &scan->error) || !vr_inventory_seal(scan->inventory, &scan->error))
@@ -127,9 +128,11 @@ scan_main(gpointer data)
 }
 
 VrInventory *
-vr_scan_fleet(const VrFleet *fleet, VrLibvirt *libvirt, const char *level, GError **error)
+vr_scan_fleet(const VrFleet *fleet, VrLibvirt *libvirt, const char *level,
+              gboolean with_definitions, GError **error)
 {
-    Scan scan = {.fleet = fleet, .libvirt = libvirt, .level = level};
+    Scan scan = {
+        .fleet = fleet, .libvirt = libvirt, .level = level, .with_definitions = with_definitions};
     GThread *thread = g_thread_new("scan", scan_main, &scan);
 
     while (!scan.done)

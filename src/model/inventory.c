@@ -75,6 +75,7 @@ vm_free(gpointer data)
     g_free(self->disks);
     g_free(self->devices);
     g_free(self->metadata);
+    g_free(self->definition);
     g_free(self);
 }
 

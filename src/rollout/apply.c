@@ -164,6 +164,22 @@ enter_update_phase(VrStepState *step, const VrEvent *event)
     step->reattach = FALSE;
 }
 
+/*
+ * Since when the host that the step waits for cannot be read. That a person has looked at the step
+ * changes nothing about the host.
+ */
+static void
+note_silence(VrStepState *step, const VrEvent *event, VrPhase from)
+{
+    gboolean is_taken_up = from == VR_PHASE_NEEDS_OPERATOR && event->silent == NULL;
+
+    if (is_taken_up || g_strcmp0(step->silent, event->silent) == 0)
+        return;
+    g_free(step->silent);
+    step->silent = g_strdup(event->silent);
+    step->silent_since_us = event->silent != NULL ? event->at_us : 0;
+}
+
 static gboolean
 apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GError **error)
 {
@@ -196,6 +212,7 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
     g_free(step->reason);
     step->reason = g_strdup(event->reason);
     step->trouble = event->failure;
+    note_silence(step, event, from);
     if (step->plan->kind == VR_STEP_MIGRATE)
         enter_migration_phase(step, from, event);
     else if (step->plan->kind == VR_STEP_UPDATE)
@@ -274,6 +291,15 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
 }
 
 static void
+apply_definition(VrStepState *step, const VrEvent *event)
+{
+    if (event->text == NULL)
+        return;
+    g_clear_pointer(&step->definition, g_ref_string_release);
+    step->definition = g_ref_string_new(event->text);
+}
+
+static void
 apply_vm_recorded(VrStepState *step, const VrEvent *event)
 {
     step->recorded = TRUE;
@@ -281,9 +307,7 @@ apply_vm_recorded(VrStepState *step, const VrEvent *event)
     step->paused = event->paused;
     step->libvirt_id = event->libvirt_id;
     step->source_cpu_time_ns = event->cpu_time_ns;
-    g_clear_pointer(&step->definition, g_ref_string_release);
-    if (event->text != NULL)
-        step->definition = g_ref_string_new(event->text);
+    apply_definition(step, event);
 }
 
 static void
@@ -309,6 +333,9 @@ apply_to_step(VrRollout *self, const VrEvent *event, GError **error)
         return apply_step_phase(self, step, event, error);
     case VR_EVENT_CALL_RETURNED:
         apply_call_returned(step, event);
+        return TRUE;
+    case VR_EVENT_VM_DEFINED:
+        apply_definition(step, event);
         return TRUE;
     case VR_EVENT_VM_RECORDED:
         apply_vm_recorded(step, event);

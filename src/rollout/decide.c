@@ -58,6 +58,32 @@ vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, VrFailure f
     return event;
 }
 
+/*
+ * The definition of every VM that is to migrate, as the scan read it: with it a VM can be brought
+ * back whose host is lost before its turn has come.
+ */
+static void
+define_vms(VrDeciding *self)
+{
+    const VrInput *input = self->input;
+    g_autoptr(GHashTable) defined = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < input->plan->steps->len; i++) {
+        const VrPlanStep *step = vr_plan_step(input->plan, i);
+        gint vm = step->kind == VR_STEP_MIGRATE && g_hash_table_add(defined, step->vm_uuid)
+                      ? vr_inventory_find_vm(input->inventory, step->vm_uuid)
+                      : -1;
+        const char *text =
+            vm >= 0 ? vr_inventory_vm(input->inventory, (guint)vm)->definition : NULL;
+        if (text == NULL)
+            continue;
+        VrEvent *event = vr_event_new(VR_EVENT_VM_DEFINED, self->at_us);
+        event->step = step->id;
+        event->text = g_strdup(text);
+        g_ptr_array_add(self->events, event);
+    }
+}
+
 static void
 create(VrDeciding *self)
 {
@@ -70,6 +96,7 @@ create(VrDeciding *self)
     event->rollout = g_strdup(input->text);
     event->text = vr_document_write(input->plan, input->policy, input->inventory);
     g_ptr_array_add(self->events, event);
+    define_vms(self);
 }
 
 /* What an earlier process had called may still be on its way: learn the outcome, call nothing. */

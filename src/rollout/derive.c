@@ -80,8 +80,12 @@ find_action(const VrStepState *step, VrCommand *out_command)
 }
 
 static gboolean
-is_listing(VrPhase phase)
+is_listing(const VrStepState *step)
 {
+    VrPhase phase = step->phase;
+
+    if (phase == VR_PHASE_CLOSING)
+        return step->rounds > 0; /* its stage has failed: is the host there? */
     return phase == VR_PHASE_COMPARING || phase == VR_PHASE_PROVING ||
            phase == VR_PHASE_PROVING_AGAIN || phase == VR_PHASE_RETURNING ||
            phase == VR_PHASE_SWEEPING || phase == VR_PHASE_LOOKING || phase == VR_PHASE_FITTING;
@@ -96,7 +100,7 @@ find_command(const VrStepState *step, VrCommand *out_command)
         out_command->with_definition = step->phase == VR_PHASE_CHECKING;
         return TRUE;
     }
-    if (is_listing(step->phase)) {
+    if (is_listing(step)) {
         *out_command = command_new(step, VR_COMMAND_LIST);
         return TRUE;
     }

@@ -44,6 +44,7 @@ static const struct {
 } text_fields[] = {
     {"rollout", G_STRUCT_OFFSET(VrEvent, rollout)},
     {"reason", G_STRUCT_OFFSET(VrEvent, reason)},
+    {"silent", G_STRUCT_OFFSET(VrEvent, silent)},
     {"text", G_STRUCT_OFFSET(VrEvent, text)},
 };
 

@@ -22,6 +22,7 @@ vr_event_copy(const VrEvent *self)
     VrEvent *copy = g_memdup2(self, sizeof *self);
 
     copy->rollout = g_strdup(self->rollout);
+    copy->silent = g_strdup(self->silent);
     copy->reason = g_strdup(self->reason);
     copy->text = g_strdup(self->text);
     return copy;
@@ -33,6 +34,7 @@ vr_event_free(VrEvent *self)
     if (self == NULL)
         return;
     g_free(self->rollout);
+    g_free(self->silent);
     g_free(self->reason);
     g_free(self->text);
     g_free(self);

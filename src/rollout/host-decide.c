@@ -14,7 +14,7 @@ later_us(const VrDeciding *self)
 }
 
 /* The same phase once more after a while, for what may just need time. Deadline stays. */
-static void
+static VrEvent *
 again(VrDeciding *self, const VrStepState *step, char *reason)
 {
     VrEvent *event = vr_deciding_enter(self, step, step->phase, reason);
@@ -22,12 +22,13 @@ again(VrDeciding *self, const VrStepState *step, char *reason)
     event->not_before_us = later_us(self);
     event->deadline_us = step->deadline_us;
     event->round = 0;
+    return event;
 }
 
-static void
+static VrEvent *
 ask(VrDeciding *self, const VrStepState *step, char *reason)
 {
-    vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+    return vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
 }
 
 /* On with the update, unless the rollout is to begin nothing new: then the host stays closed. */
@@ -222,13 +223,24 @@ simple_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, VrP
         ask(self, step, describe_end(step, stage, self->input->stage));
 }
 
+/* A dead host cannot be closed, and it is full: a list tells a dead one from a bad stage. */
+static void
+close_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    if (ended_well(result))
+        vr_deciding_enter(self, step, VR_PHASE_COMPARING, NULL);
+    else
+        vr_deciding_enter(self, step, VR_PHASE_CLOSING, describe_end(step, VR_STAGE_CLOSE, result))
+            ->round = 1;
+}
+
 void
 vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
 {
     const VrStageResult *result = self->input->stage;
 
     if (step->phase == VR_PHASE_CLOSING)
-        simple_stage_ended(self, step, VR_STAGE_CLOSE, VR_PHASE_COMPARING);
+        close_ended(self, step, result);
     else if (step->phase == VR_PHASE_FACTS_BEFORE)
         facts_before_ended(self, step, result);
     else if (step->phase == VR_PHASE_ASSESSING)
@@ -443,10 +455,22 @@ unreadable(VrDeciding *self, const VrStepState *step)
     char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->host,
                                    detail != NULL ? detail : "no answer");
 
-    if (self->at_us >= deadline_us)
-        ask(self, step, reason);
+    VrEvent *event =
+        self->at_us >= deadline_us ? ask(self, step, reason) : again(self, step, reason);
+
+    event->silent = g_strdup(step->plan->host);
+    if (step->phase == VR_PHASE_CLOSING)
+        event->round = step->rounds;
+}
+
+/* It answers: so the stage itself is to blame, unless the host was away and is back. */
+static void
+found_unclosed(VrDeciding *self, const VrStepState *step)
+{
+    if (step->silent != NULL)
+        vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
     else
-        again(self, step, reason);
+        ask(self, step, g_strdup(step->reason));
 }
 
 void
@@ -461,6 +485,8 @@ vr_host_listed(VrDeciding *self, const VrStepState *step)
     stranger = find_stranger(self, step);
     if (stranger != NULL)
         ask(self, step, stranger);
+    else if (step->phase == VR_PHASE_CLOSING)
+        found_unclosed(self, step);
     else if (step->phase == VR_PHASE_COMPARING)
         compared(self, step);
     else if (step->phase == VR_PHASE_PROVING || step->phase == VR_PHASE_PROVING_AGAIN)

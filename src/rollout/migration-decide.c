@@ -92,6 +92,19 @@ explain(char *reason, VrFailure trouble)
     return g_strdup_printf("%s: %s; %s", plain, info->happened, info->next);
 }
 
+/* The host whose silence row U is about; NULL of other rows. (transfer full) */
+static char *
+find_silent(const VrStepState *step, const VrRecoveryRow *row, const VrObservation *observation)
+{
+    if (row->row != VR_ROW_U)
+        return NULL;
+    if (observation->source.side == VR_SIDE_UNKNOWN)
+        return g_strdup(step->plan->source);
+    if (observation->target.side == VR_SIDE_UNKNOWN)
+        return g_strdup(step->plan->target);
+    return g_strdup(observation->elsewhere_host);
+}
+
 /*
  * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
  * taken. A torn round is no round: it does not count as the first of two.
@@ -118,6 +131,7 @@ wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row,
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
     }
     event->row = self->input->observation->torn ? -1 : (gint)row->row;
+    event->silent = find_silent(step, row, self->input->observation);
     return event;
 }
 
@@ -150,7 +164,9 @@ record(VrDeciding *self, const VrStepState *step)
     event->paused = source->side == VR_SIDE_USER;
     event->libvirt_id = source->libvirt_id;
     event->cpu_time_ns = source->cpu_time_ns;
-    event->text = g_strdup(source->definition);
+    /* Mostly it is what the journal has from the scan, and need not stand there twice. */
+    if (g_strcmp0(source->definition, step->definition) != 0)
+        event->text = g_strdup(source->definition);
 }
 
 static void
@@ -284,6 +300,7 @@ fit_later(VrDeciding *self, const VrStepState *step)
         event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
     else
         event = vr_deciding_enter(self, step, VR_PHASE_FITTING, reason);
+    event->silent = g_strdup(step->plan->target);
     event->failure = VR_FAILURE_HOST_UNREACHABLE;
     if (event->phase == VR_PHASE_FITTING)
         event->not_before_us = self->at_us + recovery(self)->poll_max_ms * VR_MS_US;

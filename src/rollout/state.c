@@ -27,6 +27,7 @@ step_state_copy(const VrStepState *self)
     VrStepState *copy = g_memdup2(self, sizeof *self);
 
     copy->reason = g_strdup(self->reason);
+    copy->silent = g_strdup(self->silent);
     if (self->definition != NULL) /* long, and the same for ever: shared */
         copy->definition = g_ref_string_acquire(self->definition);
     copy->last_error = g_strdup(self->last_error);
@@ -42,6 +43,7 @@ step_state_free(gpointer data)
     VrStepState *self = data;
 
     g_free(self->reason);
+    g_free(self->silent);
     g_clear_pointer(&self->definition, g_ref_string_release);
     g_free(self->last_error);
     g_free(self->facts_before);

@@ -151,7 +151,7 @@ test_scan_gives_an_inventory_that_seals(void **state)
 {
     (void)state;
     g_autoptr(GError) error = NULL;
-    g_autoptr(VrInventory) inventory = vr_libvirt_scan(world.libvirt, &error);
+    g_autoptr(VrInventory) inventory = vr_libvirt_scan(world.libvirt, TRUE, &error);
     assert_null(error);
     assert_true(vr_inventory_seal(inventory, &error));
     assert_int_equal(inventory->hosts->len, world.lab->fleet->hosts->len);
@@ -166,6 +166,7 @@ test_scan_gives_an_inventory_that_seals(void **state)
     assert_true(vm->movable && vm->persistent);
     assert_int_equal(vm->memory_mib, world.vm_memory_mib);
     assert_true(vm->resident_mib > 0 && vm->resident_mib <= vm->memory_mib);
+    assert_non_null(strstr(vm->definition, world.vm));
 }
 
 static void

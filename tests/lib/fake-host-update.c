@@ -74,7 +74,7 @@ answer_stage(FakeWorld *self, VrStage stage, guint h, VrStageDone done, gpointer
     VrStageResult result = {VR_STAGE_END_EXITED, 0, output};
 
     if (g_strcmp0(self->fail_stage, name) == 0 || g_strcmp0(self->lie_stage, name) == 0 ||
-        (stage == VR_STAGE_FACTS && !host->reachable))
+        ((stage == VR_STAGE_FACTS || self->needs_power) && !host->reachable))
         result.exit_status = 1;
     else if (stage == VR_STAGE_ASSESS && host->updated)
         result.exit_status = VR_STAGE_NOTHING_TO_DO;
@@ -111,7 +111,8 @@ fake_run_stage(gpointer context, const VrStageRequest *request, VrStageDone done
         g_autofree char *name =
             g_strdup_printf("%s %s", request->host, vr_stage_to_string(request->stage));
         g_hash_table_add(self->stages, g_steal_pointer(&key));
-        if (g_strcmp0(self->fail_stage, name) != 0)
+        if (g_strcmp0(self->fail_stage, name) != 0 &&
+            (self->hosts[host].reachable || !self->needs_power))
             perform_stage(self, request->stage, host);
     }
 

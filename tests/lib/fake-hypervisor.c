@@ -63,7 +63,7 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
             reading.cpu_time_ns = self->now_us * 100;
         }
         if (with_definition)
-            reading.definition = g_strdup("<domain/>");
+            reading.definition = g_strdup(FAKE_DEFINITION);
     }
     done(&reading, data);
     vr_reading_clear(&reading);

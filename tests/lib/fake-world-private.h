@@ -5,6 +5,8 @@
 #include "fake-world.h"
 
 #define FAKE_MS 1000LL
+/* Of every VM, on every host. */
+#define FAKE_DEFINITION "<domain/>"
 
 typedef struct {
     gint64 at_us;

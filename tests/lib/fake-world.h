@@ -78,6 +78,7 @@ struct FakeWorld {
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */
     const char *lie_stage;  /* "host stage" that does its work and exits 1 */
+    gboolean needs_power;   /* stages fail on a host that cannot be reached */
     gint64 shutdown_us;     /* from a reboot's stage until the host is really down */
     gint64 clock_back_us;   /* the controller's clock is so much behind */
     gint64 append_us;       /* how long the journal takes to say that it has taken something */

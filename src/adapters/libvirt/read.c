@@ -223,6 +223,14 @@ read_stats(virDomainPtr domain, VrMigrationStats *out_stats)
     virTypedParamsFree(parameters, count);
 }
 
+/* With the same flags as libvirt itself sends a definition along with its guest. */
+char *
+vr_read_definition(virDomainPtr domain)
+{
+    return virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE |
+                                           VIR_DOMAIN_XML_MIGRATABLE);
+}
+
 typedef struct {
     VrCall call;
     char *vm_uuid;
@@ -247,11 +255,8 @@ read_extras(const ReadCall *self, virConnectPtr connection, VrReading *reading)
         return;
     if (wants_stats)
         read_stats(domain, &reading->stats);
-    if (wants_definition) {
-        /* The same flags as libvirt itself sends a definition along with its guest. */
-        reading->definition = virDomainGetXMLDesc(
-            domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
-    }
+    if (wants_definition)
+        reading->definition = vr_read_definition(domain);
 }
 
 static void

@@ -11,6 +11,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrReading, vr_reading_clear)
 /* Nothing known yet: class unknown. */
 void vr_read_init(VrReading *out_reading);
 
+/* A definition to bring the VM back with: inactive, secrets included. (transfer full) nullable */
+char *vr_read_definition(virDomainPtr domain);
+
 /*
  * Reads over this one connection, job before state. Blocks. Failure is a reading of class unknown
  * whose detail says why. `generation` is the connection's.

@@ -3,6 +3,7 @@
 #include "adapters/libvirt/connection.h"
 #include "adapters/libvirt/failure.h"
 #include "adapters/libvirt/list.h"
+#include "adapters/libvirt/read.h"
 #include "adapters/libvirt/xml.h"
 
 /* More hosts than this take turns. */
@@ -11,6 +12,7 @@
 
 typedef struct {
     VrLibvirtHost *host;
+    gboolean with_definitions;
     GError *error; /* why there is nothing else */
     gint64 memory_mib;
     gint64 threads;
@@ -21,6 +23,7 @@ typedef struct {
     GPtrArray *domains;           /* (element-type VrListedDomain) */
     GPtrArray *unmovable_reasons; /* (element-type utf8) nullable; same index */
     GPtrArray *facts;             /* (element-type VrDomainFacts) same index */
+    GPtrArray *definitions;       /* (element-type utf8) nullable; same index */
 } HostScan;
 
 static void
@@ -34,6 +37,7 @@ host_scan_clear(HostScan *self)
     g_clear_pointer(&self->domains, g_ptr_array_unref);
     g_clear_pointer(&self->unmovable_reasons, g_ptr_array_unref);
     g_clear_pointer(&self->facts, g_ptr_array_unref);
+    g_clear_pointer(&self->definitions, g_ptr_array_unref);
 }
 
 static char *
@@ -96,6 +100,22 @@ scan_domain(const VrListedDomain *domain, virConnectPtr connection, const char *
     return TRUE;
 }
 
+/* What a VM is brought back with if its host is lost. Gone meanwhile: as in scan_domain. */
+static gboolean
+scan_definition(HostScan *self, const VrListedDomain *domain, virConnectPtr connection,
+                GError **error)
+{
+    gboolean is_wanted = self->with_definitions && domain->active;
+    char *text = is_wanted ? vr_read_definition(domain->domain) : NULL;
+
+    g_ptr_array_add(self->definitions, text);
+    if (!is_wanted || text != NULL || vr_failure_libvirt_code() == VIR_ERR_NO_DOMAIN)
+        return TRUE;
+    vr_failure_set_call(error, self->host->name, connection, "cannot read the definition of VM %s",
+                        domain->name);
+    return FALSE;
+}
+
 static void
 free_facts(gpointer data)
 {
@@ -114,14 +134,17 @@ scan_host(HostScan *self, GError **error)
         return FALSE;
     self->unmovable_reasons = g_ptr_array_new_with_free_func(g_free);
     self->facts = g_ptr_array_new_with_free_func(free_facts);
+    self->definitions = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < self->domains->len; i++) {
+        const VrListedDomain *domain = g_ptr_array_index(self->domains, i);
         VrDomainFacts *facts = g_new0(VrDomainFacts, 1);
         char *reason = NULL;
         g_ptr_array_add(self->facts, facts);
-        if (!scan_domain(g_ptr_array_index(self->domains, i), connection, self->host->name, facts,
-                         &reason, error))
+        if (!scan_domain(domain, connection, self->host->name, facts, &reason, error))
             return FALSE;
         g_ptr_array_add(self->unmovable_reasons, reason);
+        if (!scan_definition(self, domain, connection, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -138,13 +161,14 @@ scan_in_thread(gpointer data, gpointer libvirt)
 
 /* (array length=host_count) */
 static HostScan *
-scan_hosts(VrLibvirt *self)
+scan_hosts(VrLibvirt *self, gboolean with_definitions)
 {
     HostScan *scans = g_new0(HostScan, self->host_count);
     GThreadPool *pool = g_thread_pool_new(scan_in_thread, self, SCANS_AT_ONCE_MAX, FALSE, NULL);
 
     for (guint i = 0; i < self->host_count; i++) {
         scans[i].host = &self->hosts[i];
+        scans[i].with_definitions = with_definitions;
         VR_HAND_OVER(&scans[i]);
         (void)g_thread_pool_push(pool, &scans[i], NULL);
     }
@@ -252,7 +276,7 @@ vm_state(const VrListedDomain *domain)
     }
 }
 
-static void
+static VrVm *
 add_vm(VrInventory *inventory, const VrListedDomain *domain, const VrDomainFacts *facts,
        const char *host, const char *reason)
 {
@@ -274,6 +298,7 @@ add_vm(VrInventory *inventory, const VrListedDomain *domain, const VrDomainFacts
     vm->disks = g_strdup(facts->disks);
     vm->devices = g_strdup(facts->devices);
     vm->metadata = g_strdup(facts->metadata);
+    return vm;
 }
 
 static gint64
@@ -348,8 +373,9 @@ build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places
             const VrListedDomain *domain = g_ptr_array_index(scan->domains, j);
             const Place *place = g_hash_table_lookup(places, domain->uuid);
             if (place->domain == domain) {
-                add_vm(inventory, domain, g_ptr_array_index(scan->facts, j), scan->host->name,
-                       g_ptr_array_index(scan->unmovable_reasons, j));
+                VrVm *vm = add_vm(inventory, domain, g_ptr_array_index(scan->facts, j),
+                                  scan->host->name, g_ptr_array_index(scan->unmovable_reasons, j));
+                vm->definition = g_steal_pointer(&g_ptr_array_index(scan->definitions, j));
             } else {
                 g_message("%s: definition of VM %s (%s) left out: the VM is on %s",
                           scan->host->name, domain->uuid, domain->name, place->host);
@@ -360,10 +386,10 @@ build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places
 }
 
 VrInventory *
-vr_libvirt_scan(VrLibvirt *self, GError **error)
+vr_libvirt_scan(VrLibvirt *self, gboolean with_definitions, GError **error)
 {
     VrInventory *inventory = NULL;
-    HostScan *scans = scan_hosts(self);
+    HostScan *scans = scan_hosts(self, with_definitions);
     if (check_reachable(self, scans, error) && check_host_uuids(self, scans, error)) {
         g_autoptr(GHashTable) places = place_vms(self, scans, error);
         if (places != NULL)

@@ -105,6 +105,21 @@ test_inventory_digest_follows_the_values(void **state)
     assert_string_not_equal(digest_a, digest_b);
 }
 
+/* Definitions hold secrets: they go with the inventory in memory and nowhere else. */
+static void
+test_inventory_definitions_are_never_written(void **state)
+{
+    (void)state;
+    g_autoptr(VrInventory) inventory = parse(everything);
+    VrVm *vm = g_ptr_array_index(inventory->vms, 0);
+    g_autofree char *digest = vr_inventory_digest(inventory);
+    vm->definition = g_strdup("<domain/>");
+    g_autofree char *text = vr_inventory_format(inventory);
+    g_autofree char *digest_with_definition = vr_inventory_digest(inventory);
+    assert_string_equal(text, everything);
+    assert_string_equal(digest_with_definition, digest);
+}
+
 static void
 test_inventory_uuids_become_canonical(void **state)
 {
@@ -290,6 +305,7 @@ main(void)
         cmocka_unit_test(test_inventory_defaults_of_what_is_not_said),
         cmocka_unit_test(test_inventory_order_and_unknown_fields_change_nothing),
         cmocka_unit_test(test_inventory_digest_follows_the_values),
+        cmocka_unit_test(test_inventory_definitions_are_never_written),
         cmocka_unit_test(test_inventory_uuids_become_canonical),
         cmocka_unit_test(test_inventory_find_gives_the_index_or_minus_one),
         cmocka_unit_test(test_inventory_resident_is_clamped_and_active_is_running_or_paused),

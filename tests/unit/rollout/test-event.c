@@ -35,11 +35,13 @@ test_event_format_parses_back(void **state)
     event->failure = VR_FAILURE_BLOCK_JOB;
     event->counted = TRUE;
     event->reason = g_strdup("vm\"1\n\xc3\xa9");
+    event->silent = g_strdup("h2");
     body = vr_event_format(event);
     VrRecord record = record_of(event, body);
     back = vr_event_parse(&record, &error);
     assert_null(error);
     assert_string_equal(back->reason, event->reason);
+    assert_string_equal(back->silent, "h2");
     assert_int_equal(back->phase, VR_PHASE_DESTROYING_SOURCE);
     assert_int_equal(back->row, VR_ROW_G);
     assert_int_equal(back->side, VR_SIDE_MIGRATION);
@@ -74,6 +76,21 @@ test_event_parse_refuses_what_we_did_not_write(void **state)
         assert_null(vr_event_parse(&record, &error));
         assert_non_null(error);
     }
+}
+
+/* Of format 1: no host is named, and the definition always stands in the record itself. */
+static void
+test_event_of_an_older_format_is_read(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    VrRecord record = {1, 1, "r", "vm-recorded", 1, "{\"step\":2,\"text\":\"<domain/>\"}"};
+    g_autoptr(VrEvent) event = vr_event_parse(&record, &error);
+    (void)state;
+
+    assert_null(error);
+    assert_int_equal(event->step, 2);
+    assert_string_equal(event->text, "<domain/>");
+    assert_null(event->silent);
 }
 
 static void
@@ -111,6 +128,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event_format_parses_back),
         cmocka_unit_test(test_event_parse_refuses_what_we_did_not_write),
+        cmocka_unit_test(test_event_of_an_older_format_is_read),
         cmocka_unit_test(test_event_of_a_newer_format_is_refused),
         cmocka_unit_test(test_facts_get_finds_whole_names_only),
     };
