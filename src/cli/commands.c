@@ -39,6 +39,8 @@ static const Command commands[] = {
      O(YES) | O(REASON), vr_verb_rollout_defer},
     {"rollout close", "never go on with the rollout; a new one can be begun then", "", 0, O(REASON),
      vr_verb_rollout_close},
+    {"rollout definition", "print a VM's definition as the journal keeps it, with its secrets",
+     "VM", 1, 0, vr_verb_rollout_definition},
     {"rollout report", "what the last rollout did", "", 0, 0, vr_verb_rollout_report},
     {"audit verify", "read the whole journal: is it as it was written?", "", 0, O(EXPECT_HEAD),
      vr_verb_audit_verify},

@@ -183,11 +183,21 @@ gate_entered(const VrStepState *step)
     return (VrEventLine){0};
 }
 
+/* A host that reboots is silent for a while, and nobody needs to hear of that. */
+static gboolean
+is_newly_silent(const VrRollout *rollout, const VrStepState *step)
+{
+    return step->silent != NULL && step->silent_since_us == rollout->now_us &&
+           step->phase != VR_PHASE_RETURNING && step->phase != VR_PHASE_NEEDS_OPERATOR;
+}
+
 static VrEventLine
 step_entered(const VrRollout *rollout, const VrStepState *step, VrPhase from)
 {
     const VrPlanStep *plan = step->plan;
 
+    if (is_newly_silent(rollout, step))
+        return warns(g_strdup_printf("waiting: %s", reason_of(step)));
     if (from == step->phase)
         return (VrEventLine){0};
     /* Reasons begin with their subject. */

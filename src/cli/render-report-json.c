@@ -4,7 +4,7 @@
 
 #include "base/time.h"
 #include "cli/json-fields.h"
-#include "cli/render.h"
+#include "cli/silent-hosts.h"
 #include "cli/tally.h"
 
 #define FORMAT "virt-roll-report/1"
@@ -144,9 +144,10 @@ add_skipped(JsonBuilder *builder, const VrPlan *plan)
 }
 
 char *
-vr_render_report_json(const VrRollout *rollout)
+vr_render_report_json(const VrStatusView *view)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new_immutable();
+    const VrRollout *rollout = view->rollout;
 
     json_builder_begin_object(builder);
     vr_json_fields_string(builder, "format", FORMAT);
@@ -163,6 +164,7 @@ vr_render_report_json(const VrRollout *rollout)
     add_steps(builder, rollout, "migrations", VR_STEP_MIGRATE, add_migration);
     add_steps(builder, rollout, "gates", VR_STEP_GATE, add_gate);
     add_skipped(builder, rollout->basis->plan);
+    vr_silent_hosts_add_json(builder, view);
     json_builder_end_object(builder);
     return vr_json_fields_finish(builder);
 }

@@ -255,10 +255,12 @@ append_left_out(GString *out, const VrRollout *rollout, guint width)
 }
 
 char *
-vr_render_report(const VrRollout *rollout, gint64 now_us, guint width)
+vr_render_report(const VrStatusView *view, guint width)
 {
+    const VrRollout *rollout = view->rollout;
     GString *out = g_string_new(NULL);
-    g_autofree char *head = format_head(rollout, now_us);
+    g_autofree char *head = format_head(rollout, view->now_us);
+    g_autofree char *silent = vr_render_silent_hosts(view, width);
     g_autofree char *level = vr_text_clean(rollout->basis->plan->update_level);
 
     g_string_append_printf(out, "Rollout %s   update: %s\n", rollout->id, level);
@@ -270,5 +272,6 @@ vr_render_report(const VrRollout *rollout, gint64 now_us, guint width)
     append_totals(out, rollout);
     if (rollout->phase != VR_ROLLOUT_DONE && rollout->reason != NULL)
         vr_text_append_wrapped(out, rollout->reason, "  ", width);
+    g_string_append(out, silent);
     return g_string_free(out, FALSE);
 }

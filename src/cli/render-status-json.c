@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The format `virt-roll-status/1`: docs/reference/commands.md. */
 #include "cli/json-fields.h"
-#include "cli/render.h"
+#include "cli/silent-hosts.h"
 #include "cli/tally.h"
 
 #define FORMAT "virt-roll-status/1"
@@ -100,6 +100,7 @@ vr_render_status_json(const VrStatusView *view)
     }
     add_waiting(builder, rollout);
     add_deferred(builder, rollout);
+    vr_silent_hosts_add_json(builder, view);
     add_changed(builder, rollout);
     vr_json_fields_string(builder, "next", next);
     json_builder_end_object(builder);

@@ -81,6 +81,14 @@ append_waiting(GString *out, const VrStatusView *view, guint width)
 }
 
 static void
+append_silent(GString *out, const VrStatusView *view, guint width)
+{
+    g_autofree char *text = vr_render_silent_hosts(view, width);
+
+    g_string_append(out, text);
+}
+
+static void
 append_counts(GString *out, const VrStatusView *view)
 {
     VrTally tally = vr_tally_count(view->rollout);
@@ -208,6 +216,7 @@ vr_render_status(const VrStatusView *view, guint width)
     } else {
         append_head(out, view);
         append_waiting(out, view, width);
+        append_silent(out, view, width);
         if (view->rollout->phase == VR_ROLLOUT_CLOSED && view->rollout->reason != NULL)
             vr_text_append_wrapped(out, view->rollout->reason, "  ", width);
         append_counts(out, view);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <virt-roll/fleet.h>
 #include <virt-roll/rollout.h>
 
 G_BEGIN_DECLS
@@ -15,21 +16,24 @@ char *vr_render_plan(const VrPlan *plan, const VrPolicy *policy, const VrInvento
 
 char *vr_render_inventory(const VrInventory *inventory, guint width);
 
-/* What a rollout has done so far. `json` is `virt-roll-report/1`. */
-char *vr_render_report(const VrRollout *rollout, gint64 now_us, guint width);
-char *vr_render_report_json(const VrRollout *rollout);
-
 /* Who looks at what. `program` is how to call us again: "virt-roll --state DIR". */
 typedef struct {
     const VrRollout *rollout; /* basis NULL: there has never been one */
     gboolean is_alive;        /* a controller works on it right now */
     const char *program;
     gint64 now_us;
+    const VrFleet *fleet; /* (nullable) for the URIs in commands */
 } VrStatusView;
+
+/* What a rollout has done so far. `json` is `virt-roll-report/1`. */
+char *vr_render_report(const VrStatusView *view, guint width);
+char *vr_render_report_json(const VrStatusView *view);
 
 /* Where a rollout stands and what a person has to do. `json` is `virt-roll-status/1`. */
 char *vr_render_status(const VrStatusView *view, guint width);
 char *vr_render_status_json(const VrStatusView *view);
+/* Which hosts are silent, what is lost with them, and what to do about that; "": none is. */
+char *vr_render_silent_hosts(const VrStatusView *view, guint width);
 /* The one next command, and what for; NULL: nothing is to be done. */
 char *vr_render_next(const VrStatusView *view, const char **out_why);
 /* "h2 is closed to guests (applying)": what a rollout has changed and not changed back yet. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commands on a rollout that connect to no host: status, rollout report, rollout close. */
+/* Commands on a rollout that connect to no host: status, rollout report, definition and close. */
+#include <string.h>
+
 #include <virt-roll/error.h>
 
 #include "base/time.h"
 #include "cli/follow.h"
 #include "cli/inputs.h"
-#include "cli/render.h"
+#include "cli/json-fields.h"
+#include "cli/silent-hosts.h"
 #include "cli/tally.h"
 #include "cli/verbs.h"
 
@@ -28,6 +31,16 @@ look(const VrOptions *options, gboolean *out_is_alive, GError **error)
     return NULL;
 }
 
+/* Only for the URIs of commands, when there are any to tell; without them they are left open. */
+static VrFleet *
+load_fleet(const VrOptions *options, const VrRollout *rollout)
+{
+    g_autoptr(GPtrArray) silent = vr_silent_hosts_find(rollout);
+    g_autoptr(GError) error = NULL;
+
+    return silent->len > 0 ? vr_inputs_load_fleet(options, &error) : NULL;
+}
+
 int
 vr_verb_status(const VrOptions *options, VrConsole *console, GError **error)
 {
@@ -37,7 +50,8 @@ vr_verb_status(const VrOptions *options, VrConsole *console, GError **error)
 
     if (rollout == NULL)
         return 0;
-    VrStatusView view = {rollout, is_alive, program, g_get_real_time()};
+    g_autoptr(VrFleet) fleet = load_fleet(options, rollout);
+    VrStatusView view = {rollout, is_alive, program, g_get_real_time(), fleet};
     g_autofree char *text = options->is_json ? vr_render_status_json(&view)
                                              : vr_render_status(&view, vr_console_width(console));
     int status = vr_console_give(console, text, options->is_json, error);
@@ -58,10 +72,77 @@ vr_verb_rollout_report(const VrOptions *options, VrConsole *console, GError **er
         g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "there has been no rollout yet");
         return 0;
     }
-    g_autofree char *text =
-        options->is_json ? vr_render_report_json(rollout)
-                         : vr_render_report(rollout, g_get_real_time(), vr_console_width(console));
+    g_autofree char *program = vr_options_program(options);
+    g_autoptr(VrFleet) fleet = load_fleet(options, rollout);
+    VrStatusView view = {rollout, is_alive, program, g_get_real_time(), fleet};
+    g_autofree char *text = options->is_json ? vr_render_report_json(&view)
+                                             : vr_render_report(&view, vr_console_width(console));
     return vr_console_give(console, text, options->is_json, error);
+}
+
+/* By UUID, or by name if one VM only has it; the last that the journal has of it. */
+static const VrStepState *
+find_definition(const VrRollout *rollout, const char *vm, GError **error)
+{
+    const VrStepState *found = NULL;
+    const VrPlanStep *known = NULL;
+
+    for (guint i = 0; rollout->basis != NULL && i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        const VrPlanStep *plan = step->plan;
+        if (plan->kind != VR_STEP_MIGRATE ||
+            (g_strcmp0(plan->vm_uuid, vm) != 0 && g_strcmp0(plan->vm, vm) != 0))
+            continue;
+        if (known != NULL && strcmp(known->vm_uuid, plan->vm_uuid) != 0) {
+            g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
+                        "%s: two VMs are called so, %s and %s; name the UUID", vm, known->vm_uuid,
+                        plan->vm_uuid);
+            return NULL;
+        }
+        known = plan;
+        if (step->definition != NULL)
+            found = step;
+    }
+    if (found == NULL)
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND,
+                    "%s: the last rollout has no definition of such a VM; it keeps those of the "
+                    "VMs that it migrates",
+                    vm);
+    return found;
+}
+
+static char *
+format_definition(const VrStepState *step)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new_immutable();
+
+    json_builder_begin_object(builder);
+    vr_json_fields_string(builder, "vm", step->plan->vm);
+    vr_json_fields_string(builder, "vm_uuid", step->plan->vm_uuid);
+    vr_json_fields_string(builder, "definition", step->definition);
+    json_builder_end_object(builder);
+    return vr_json_fields_finish(builder);
+}
+
+int
+vr_verb_rollout_definition(const VrOptions *options, VrConsole *console, GError **error)
+{
+    gboolean is_alive = FALSE;
+    g_autoptr(VrRollout) rollout = look(options, &is_alive, error);
+    const VrStepState *step =
+        rollout != NULL ? find_definition(rollout, options->arguments[0], error) : NULL;
+
+    if (step == NULL)
+        return 0;
+    vr_console_note(console,
+                    "%s: the definition as it was on %s; it may hold secrets: keep it in a file "
+                    "that nobody else can read (umask 077)",
+                    step->plan->vm, step->plan->source);
+    if (options->is_json) {
+        g_autofree char *json = format_definition(step);
+        return vr_console_give(console, json, TRUE, error);
+    }
+    return vr_console_give(console, step->definition, TRUE, error);
 }
 
 static gboolean

@@ -63,12 +63,10 @@ save_report(const Run *self, const char *json, char **out_path)
 }
 
 static void
-tell_next(const Run *self)
+tell_next(const Run *self, const VrStatusView *view)
 {
-    g_autofree char *program = vr_options_program(self->options);
-    VrStatusView view = {vr_follow_rollout(self->follow), FALSE, program, g_get_real_time()};
     const char *why = NULL;
-    g_autofree char *next = vr_render_next(&view, &why);
+    g_autofree char *next = vr_render_next(view, &why);
 
     if (next == NULL)
         return;
@@ -79,10 +77,12 @@ tell_next(const Run *self)
 static int
 report(const Run *self, GError **error)
 {
-    const VrRollout *rollout = vr_follow_rollout(self->follow);
-    g_autofree char *text =
-        vr_render_report(rollout, g_get_real_time(), vr_console_width(self->console));
-    g_autofree char *json = vr_render_report_json(rollout);
+    /* Unlike our own view of it, this one knows which definitions there are. */
+    g_autoptr(VrRollout) rollout = vr_controller_snapshot(self->controller);
+    g_autofree char *program = vr_options_program(self->options);
+    VrStatusView view = {rollout, FALSE, program, g_get_real_time(), self->planning.fleet};
+    g_autofree char *text = vr_render_report(&view, vr_console_width(self->console));
+    g_autofree char *json = vr_render_report_json(&view);
     g_autofree char *path = NULL;
 
     vr_console_print(self->console, "\n");
@@ -91,7 +91,7 @@ report(const Run *self, GError **error)
         g_autofree char *line = g_strdup_printf("Report: %s\n", path);
         vr_console_print(self->console, line);
     }
-    tell_next(self);
+    tell_next(self, &view);
     if (self->options->is_quiet && rollout->phase != VR_ROLLOUT_DONE && rollout->reason != NULL)
         vr_console_error(self->console, rollout->reason);
     if (self->options->is_json && !vr_console_write(self->console, json, error))

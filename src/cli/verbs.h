@@ -18,6 +18,7 @@ int vr_verb_status(const VrOptions *options, VrConsole *console, GError **error)
 int vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_defer(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_close(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_definition(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_report(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_audit_verify(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_journal_backup(const VrOptions *options, VrConsole *console, GError **error);

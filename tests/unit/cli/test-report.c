@@ -11,11 +11,33 @@
 #include "cli/tally.h"
 #include "rollout-fixture.h"
 
+static VrStatusView
+view_of(const VrRollout *rollout)
+{
+    return (VrStatusView){rollout, FALSE, "virt-roll", rollout->now_us, NULL};
+}
+
+static char *
+render(const VrRollout *rollout)
+{
+    VrStatusView view = view_of(rollout);
+
+    return vr_render_report(&view, 80);
+}
+
+static char *
+render_json(const VrRollout *rollout)
+{
+    VrStatusView view = view_of(rollout);
+
+    return vr_render_report_json(&view);
+}
+
 static void
 test_report_of_a_whole_rollout(void **state)
 {
     g_autoptr(VrRollout) rollout = fixture_done();
-    g_autofree char *text = vr_render_report(rollout, rollout->now_us, 80);
+    g_autofree char *text = render(rollout);
     (void)state;
 
     assert_string_equal(
@@ -46,7 +68,7 @@ test_report_of_a_rollout_cut_short(void **state)
 
     fixture_update(rollout, "h3", 10);
     vr_event_free(fixture_rollout_phase(rollout, VR_ROLLOUT_STOPPED, 11, "Ctrl-C or a signal"));
-    g_autofree char *text = vr_render_report(rollout, rollout->now_us, 80);
+    g_autofree char *text = render(rollout);
     assert_non_null(strstr(text, "  h1  waits\n"));
     assert_non_null(strstr(text,
                            "Stopped after 11 s, goes on later.   1 of 3 hosts updated, 0 of 3 "
@@ -64,7 +86,7 @@ static void
 test_report_json_has_all_that_the_text_has(void **state)
 {
     g_autoptr(VrRollout) rollout = fixture_done();
-    g_autofree char *text = vr_render_report_json(rollout);
+    g_autofree char *text = render_json(rollout);
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) root = vr_json_parse(text, strlen(text), "report", &error);
     (void)state;
@@ -132,7 +154,7 @@ test_report_json_survives_any_facts(void **state)
     event->phase = VR_PHASE_FACTS_BEFORE;
     event->text = g_strdup("noise\n=x\nkernel= 6 \nkernel=7\nq=\"\\=\n\n");
     assert_true(vr_rollout_apply(rollout, event, &error));
-    g_autofree char *text = vr_render_report_json(rollout);
+    g_autofree char *text = render_json(rollout);
     g_autoptr(JsonNode) root = vr_json_parse(text, strlen(text), "report", &error);
     assert_null(error);
     JsonObject *facts = json_object_get_object_member(

@@ -14,7 +14,7 @@ static VrStatusView
 view_of(const VrRollout *rollout, gboolean is_alive, gint64 second)
 {
     return (VrStatusView){rollout, is_alive, "virt-roll --state s",
-                          FIXTURE_START_US + second * G_USEC_PER_SEC};
+                          FIXTURE_START_US + second * G_USEC_PER_SEC, NULL};
 }
 
 static void
@@ -176,7 +176,8 @@ test_status_json_before_the_first_rollout(void **state)
                         "{\"controller_alive\":false,\"deferred\":[],\"ended_at\":null,\"format\":"
                         "\"virt-roll-status/1\",\"last_event_at\":null,\"needs_operator\":[],"
                         "\"next\":\"virt-roll --state s run\","
-                        "\"phase\":\"none\",\"reason\":null,\"rollout\":null,\"started_at\":"
+                        "\"phase\":\"none\",\"reason\":null,\"rollout\":null,"
+                        "\"silent_hosts\":[],\"started_at\":"
                         "null,\"still_changed\":[]}\n");
 }
 
