@@ -202,18 +202,36 @@ find_hosts(Search *self)
     }
 }
 
+static gboolean
+is_lost(const Place *place, const VrSilentHost *host)
+{
+    return place->runs && strcmp(place->host, host->host) == 0;
+}
+
+/* What was on its way ends with its host: the room kept for it at its other end is free. */
 static void
-add_vms(const Search *self, VrSilentHost *host)
+free_rooms(Search *self, const VrSilentHost *host)
 {
     for (guint i = 0; i < self->inventory->vms->len; i++) {
         const Place *place = &self->places[i];
+        gint64 memory_mib = vr_inventory_vm(self->inventory, i)->memory_mib;
+        if (!is_lost(place, host) || place->moving == NULL)
+            continue;
+        take_room(self, place->moving->plan->source, -memory_mib);
+        take_room(self, place->moving->plan->target, -memory_mib);
+    }
+}
+
+static void
+add_vms(Search *self, VrSilentHost *host)
+{
+    free_rooms(self, host);
+    for (guint i = 0; i < self->inventory->vms->len; i++) {
+        const Place *place = &self->places[i];
         const VrVm *vm = vr_inventory_vm(self->inventory, i);
-        if (strcmp(place->host, host->host) != 0)
+        host->shut_off += !place->runs && strcmp(place->host, host->host) == 0;
+        if (!is_lost(place, host))
             continue;
-        if (!place->runs) {
-            host->shut_off++;
-            continue;
-        }
         VrSilentVm silent = {.vm = vm,
                              .moving = place->moving,
                              .has_definition = place->has_definition,

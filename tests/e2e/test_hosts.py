@@ -21,7 +21,7 @@ from test_kill import ONE_BY_ONE, hunt
 
 
 def wrecks_lab(test):
-    """Guests of this test start again, so their history is no witness for the next one."""
+    """Guests of this test start again or lose heartbeats, so their history is no witness for the next one."""
     test.wrecks_lab = True
     return test
 
@@ -343,6 +343,7 @@ def set_timeout_long(roll: Roll) -> None:
 # ---------------------------------------------------------------------- a host is away for a while
 
 
+@wrecks_lab
 def long_link_cut_and_mended(lab: Lab, context) -> None:
     """Of a host with guests, in the middle: the rollout waits for it and goes on by itself."""
     roll = Roll(lab, {**IMPATIENT, "hold_unknown_ms: 90000": "hold_unknown_ms: 90000"})

@@ -274,6 +274,13 @@ test_silent_source_of_a_vm_on_its_way(void **state)
     g_autoptr(GPtrArray) commands = vr_silent_vm_commands(vm_at(h2, 0), "h2", &view);
     assert_string_equal(g_ptr_array_index(commands, 0),
                         "virsh -c 'qemu+tcp://h3/system' domstate vm2");
+    /* Room for two: the one that is kept for vm2 on its way is vm2's when it is started there. */
+    VrInventory *inventory = rollout->basis->inventory;
+    VrHost *h3 = g_ptr_array_index(inventory->hosts, vr_inventory_find_host(inventory, "h3"));
+    h3->memory_mib = 3200;
+    g_autoptr(GPtrArray) tight_hosts = vr_silent_hosts_find(rollout);
+    for (guint i = 0; i < 2; i++)
+        assert_string_equal(vm_at(only_host(tight_hosts, "h2"), i)->proposed->name, "h3");
     g_autofree char *text = render(rollout, fleet);
     assert_says(text, "vm2   1024 MiB  was on its way from h2 to h3, and may run on h3; ");
     assert_says(text, "vm2: only if the first command does not say that it runs or is paused on");
