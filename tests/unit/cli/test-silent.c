@@ -172,6 +172,8 @@ render_wait(VrPhase phase, const VrPhase *before, guint count)
     enter_silent(rollout, h3, phase, 20, "h3");
     event->step = h3 + 1;
     VrEventLine line = vr_render_event(rollout, event, phase);
+    g_autofree char *hosts = render(rollout, NULL);
+    assert_int_equal(hosts[0] != '\0', line.text != NULL); /* status says so too, or neither */
     return line.text;
 }
 
