@@ -80,7 +80,8 @@ typedef struct {
     char *disks;    /* "vda network/nbd vm1; sda file /isos/a.iso" */
     char *devices;  /* that matter to a migration: "interface/bridge; tpm" */
     char *metadata; /* the XML of <metadata> */
-    /* Inactive XML, if the scan was asked for it. Secrets included: no format ever has it. */
+    /* A GRefString: inactive XML, if the scan was asked for it. Secrets included: no format ever
+     * has it. */
     char *definition;
 
     /* Set by vr_inventory_seal. */

@@ -117,12 +117,12 @@ typedef struct {
 /* X(member, word, version of the body) */
 #define VR_EVENTS(X)                                                                               \
     X(VR_EVENT_CREATED, "rollout-created")     /* text: plan, policy, inventory as JSON */         \
-    X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM; text: inactive XML */        \
+    X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM; definition */                \
     X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase") /* rollout_phase, reason */                         \
     X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
     X(VR_EVENT_STEP_PHASE, "step-phase")       /* step, phase, attempt, reason, row, … */        \
     X(VR_EVENT_CALL_RETURNED, "call-returned") /* step, attempt; reason: the error */              \
-    X(VR_EVENT_VM_RECORDED, "vm-recorded") /* step; reading, text: inactive XML if it is new */    \
+    X(VR_EVENT_VM_RECORDED, "vm-recorded")     /* step; reading, definition if it is new */        \
     X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
     X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
@@ -153,6 +153,7 @@ typedef struct {
     char *silent;  /* step-phase: the host that could not be read */
     char *reason;
     char *text;
+    char *definition; /* a GRefString, long: inactive XML, secrets included */
 } VrEvent;
 
 VrEvent *vr_event_new(VrEventKind kind, gint64 at_us);

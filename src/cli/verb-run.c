@@ -77,8 +77,7 @@ tell_next(const Run *self, const VrStatusView *view)
 static int
 report(const Run *self, GError **error)
 {
-    /* Unlike our own view of it, this one knows which definitions there are. */
-    g_autoptr(VrRollout) rollout = vr_controller_snapshot(self->controller);
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
     g_autofree char *program = vr_options_program(self->options);
     VrStatusView view = {rollout, FALSE, program, g_get_real_time(), self->planning.fleet};
     g_autofree char *text = vr_render_report(&view, vr_console_width(self->console));
@@ -349,7 +348,6 @@ begin(Run *self, GError **error)
     g_autofree char *id = make_id(self);
     vr_controller_begin(self->controller, id, planning->plan, planning->policy,
                         planning->inventory);
-    g_clear_pointer(&planning->inventory, vr_inventory_free); /* definitions are large */
     return watch(self, error);
 }
 

@@ -81,13 +81,8 @@ send_news(VrController *self, News content)
 static void
 engine_happened(gpointer data, const VrRollout *rollout, const VrEvent *event)
 {
-    VrEvent *copy = vr_event_copy(event);
     (void)rollout;
-
-    /* Definitions are long and secret, and nobody over there wants them. */
-    if (event->kind == VR_EVENT_VM_DEFINED || event->kind == VR_EVENT_VM_RECORDED)
-        g_clear_pointer(&copy->text, g_free);
-    send_news(data, (News){.event = copy});
+    send_news(data, (News){.event = vr_event_copy(event)});
 }
 
 static void

@@ -75,7 +75,7 @@ vm_free(gpointer data)
     g_free(self->disks);
     g_free(self->devices);
     g_free(self->metadata);
-    g_free(self->definition);
+    g_clear_pointer(&self->definition, g_ref_string_release);
     g_free(self);
 }
 

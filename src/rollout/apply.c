@@ -293,10 +293,10 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
 static void
 apply_definition(VrStepState *step, const VrEvent *event)
 {
-    if (event->text == NULL)
+    if (event->definition == NULL)
         return;
     g_clear_pointer(&step->definition, g_ref_string_release);
-    step->definition = g_ref_string_new(event->text);
+    step->definition = g_ref_string_acquire(event->definition);
 }
 
 static void

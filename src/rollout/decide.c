@@ -73,13 +73,13 @@ define_vms(VrDeciding *self)
         gint vm = step->kind == VR_STEP_MIGRATE && g_hash_table_add(defined, step->vm_uuid)
                       ? vr_inventory_find_vm(input->inventory, step->vm_uuid)
                       : -1;
-        const char *text =
+        char *definition =
             vm >= 0 ? vr_inventory_vm(input->inventory, (guint)vm)->definition : NULL;
-        if (text == NULL)
+        if (definition == NULL)
             continue;
         VrEvent *event = vr_event_new(VR_EVENT_VM_DEFINED, self->at_us);
         event->step = step->id;
-        event->text = g_strdup(text);
+        event->definition = g_ref_string_acquire(definition);
         g_ptr_array_add(self->events, event);
     }
 }

@@ -78,6 +78,8 @@ vr_event_format(const VrEvent *self)
         if (text != NULL)
             json_object_set_string_member(body, text_fields[i].name, text);
     }
+    if (self->definition != NULL)
+        json_object_set_string_member(body, "text", self->definition);
     if (self->kind == VR_EVENT_STEP_PHASE || self->kind == VR_EVENT_HOST_FACTS)
         json_object_set_string_member(body, "phase", vr_phase_to_string(self->phase));
     if (self->kind == VR_EVENT_ROLLOUT_PHASE)
@@ -109,6 +111,12 @@ read_words(VrReader *reader, VrEvent *event)
         (VrFailure)vr_reader_word(reader, "failure", vr_failure_words(), VR_FAILURE_NONE);
 }
 
+static gboolean
+has_definition(VrEventKind kind)
+{
+    return kind == VR_EVENT_VM_DEFINED || kind == VR_EVENT_VM_RECORDED;
+}
+
 static void
 read_body(VrReader *reader, VrEvent *event)
 {
@@ -125,6 +133,10 @@ read_body(VrReader *reader, VrEvent *event)
     for (guint i = 0; i < G_N_ELEMENTS(text_fields); i++) {
         char **field = &G_STRUCT_MEMBER(char *, event, text_fields[i].offset);
         *field = g_strdup(vr_reader_string(reader, text_fields[i].name, NULL));
+    }
+    if (has_definition(event->kind) && event->text != NULL) {
+        event->definition = g_ref_string_new(event->text);
+        g_clear_pointer(&event->text, g_free);
     }
     read_words(reader, event);
 }

@@ -25,6 +25,8 @@ vr_event_copy(const VrEvent *self)
     copy->silent = g_strdup(self->silent);
     copy->reason = g_strdup(self->reason);
     copy->text = g_strdup(self->text);
+    if (self->definition != NULL)
+        copy->definition = g_ref_string_acquire(self->definition);
     return copy;
 }
 
@@ -37,5 +39,6 @@ vr_event_free(VrEvent *self)
     g_free(self->silent);
     g_free(self->reason);
     g_free(self->text);
+    g_clear_pointer(&self->definition, g_ref_string_release);
     g_free(self);
 }

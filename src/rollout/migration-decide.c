@@ -166,7 +166,7 @@ record(VrDeciding *self, const VrStepState *step)
     event->cpu_time_ns = source->cpu_time_ns;
     /* Mostly it is what the journal has from the scan, and need not stand there twice. */
     if (g_strcmp0(source->definition, step->definition) != 0)
-        event->text = g_strdup(source->definition);
+        event->definition = g_ref_string_new(source->definition);
 }
 
 static void

@@ -135,7 +135,7 @@ fake_world_scan(const FakeWorld *self)
             vm->memory_mib = vm->resident_mib = self->vms[v].memory_mib;
             vm->vcpus = 1;
             vm->autostart = TRUE;
-            vm->definition = g_strdup(FAKE_DEFINITION);
+            vm->definition = g_ref_string_new(FAKE_DEFINITION);
         }
     }
     g_assert_true(vr_inventory_seal(inventory, NULL));

@@ -23,7 +23,7 @@ typedef struct {
     GPtrArray *domains;           /* (element-type VrListedDomain) */
     GPtrArray *unmovable_reasons; /* (element-type utf8) nullable; same index */
     GPtrArray *facts;             /* (element-type VrDomainFacts) same index */
-    GPtrArray *definitions;       /* (element-type utf8) nullable; same index */
+    GPtrArray *definitions;       /* (element-type GRefString) nullable; same index */
 } HostScan;
 
 static void
@@ -106,14 +106,21 @@ scan_definition(HostScan *self, const VrListedDomain *domain, virConnectPtr conn
                 GError **error)
 {
     gboolean is_wanted = self->with_definitions && domain->active;
-    char *text = is_wanted ? vr_read_definition(domain->domain) : NULL;
+    g_autofree char *text = is_wanted ? vr_read_definition(domain->domain) : NULL;
 
-    g_ptr_array_add(self->definitions, text);
+    g_ptr_array_add(self->definitions, text != NULL ? g_ref_string_new(text) : NULL);
     if (!is_wanted || text != NULL || vr_failure_libvirt_code() == VIR_ERR_NO_DOMAIN)
         return TRUE;
     vr_failure_set_call(error, self->host->name, connection, "cannot read the definition of VM %s",
                         domain->name);
     return FALSE;
+}
+
+static void
+free_definition(gpointer data)
+{
+    if (data != NULL)
+        g_ref_string_release(data);
 }
 
 static void
@@ -134,7 +141,7 @@ scan_host(HostScan *self, GError **error)
         return FALSE;
     self->unmovable_reasons = g_ptr_array_new_with_free_func(g_free);
     self->facts = g_ptr_array_new_with_free_func(free_facts);
-    self->definitions = g_ptr_array_new_with_free_func(g_free);
+    self->definitions = g_ptr_array_new_with_free_func(free_definition);
     for (guint i = 0; i < self->domains->len; i++) {
         const VrListedDomain *domain = g_ptr_array_index(self->domains, i);
         VrDomainFacts *facts = g_new0(VrDomainFacts, 1);

@@ -41,7 +41,7 @@ define(VrRollout *rollout, const char *vm, const char *text)
     VrEvent *event = vr_event_new(VR_EVENT_VM_DEFINED, FIXTURE_START_US);
 
     event->step = fixture_find(rollout, VR_STEP_MIGRATE, vm) + 1;
-    event->text = g_strdup(text);
+    event->definition = g_ref_string_new(text);
     apply(rollout, event);
 }
 

@@ -113,7 +113,7 @@ test_inventory_definitions_are_never_written(void **state)
     g_autoptr(VrInventory) inventory = parse(everything);
     VrVm *vm = g_ptr_array_index(inventory->vms, 0);
     g_autofree char *digest = vr_inventory_digest(inventory);
-    vm->definition = g_strdup("<domain/>");
+    vm->definition = g_ref_string_new("<domain/>");
     g_autofree char *text = vr_inventory_format(inventory);
     g_autofree char *digest_with_definition = vr_inventory_digest(inventory);
     assert_string_equal(text, everything);

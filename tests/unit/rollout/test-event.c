@@ -89,7 +89,8 @@ test_event_of_an_older_format_is_read(void **state)
 
     assert_null(error);
     assert_int_equal(event->step, 2);
-    assert_string_equal(event->text, "<domain/>");
+    assert_string_equal(event->definition, "<domain/>");
+    assert_null(event->text);
     assert_null(event->silent);
 }
 
