@@ -55,7 +55,8 @@ G_BEGIN_DECLS
     X(VR_PHASE_STOPPED, "stopped-by-owner") /* shut down, or left out by a person: stays */        \
     /* gate */                                                                                     \
     X(VR_PHASE_WATCHING, "watching")                                                               \
-    X(VR_PHASE_LOOKING, "looking") /* list: do the VMs that came still run? */                     \
+    X(VR_PHASE_LOOKING, "looking")             /* list: do the VMs that came still run? */         \
+    X(VR_PHASE_CHECKING_BOOT, "checking-boot") /* stage facts: has it rebooted meanwhile? */       \
     X(VR_PHASE_PASSED, "passed")                                                                   \
     /* any */                                                                                      \
     X(VR_PHASE_FAILED, "failed") /* tried as often as allowed; nobody is harmed */                 \
@@ -213,11 +214,11 @@ typedef struct {
     guint deferrals;   /* migrations of `tries` that its VM was too busy for */
 
     /* update */
-    guint rounds;      /* lists that proved the host empty in a row; closing: its stage failed */
-    gboolean reattach; /* a stage of an earlier process: find out how it ended, do not begin it */
-    gboolean was_down; /* apply has begun */
-    gboolean rebooted; /* since then: its boot id must become a new one */
-    char *facts_before;
+    guint rounds;       /* lists that proved the host empty in a row; closing: its stage failed */
+    gboolean reattach;  /* a stage of an earlier process: find out how it ended, do not begin it */
+    gboolean was_down;  /* apply has begun */
+    gboolean rebooted;  /* since then: its boot id must become a new one */
+    char *facts_before; /* also of a gate: of the boot that a person was asked about */
     char *facts_before_reboot; /* its boot id must change */
     char *facts_after;
 } VrStepState;

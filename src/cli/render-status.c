@@ -119,7 +119,8 @@ add_changed(GPtrArray *changed, const VrStepState *step)
         g_ptr_array_add(changed, g_strdup_printf("%s is between %s and %s (%s)", plan->vm,
                                                  plan->source, plan->target, phase));
     else if (plan->kind == VR_STEP_GATE &&
-             (step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_LOOKING))
+             (step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_LOOKING ||
+              step->phase == VR_PHASE_CHECKING_BOOT))
         g_ptr_array_add(changed, g_strdup_printf("%s is kept as it is, a refuge for its VMs on %s",
                                                  plan->source, plan->host));
 }

@@ -234,6 +234,56 @@ close_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *resu
             ->round = 1;
 }
 
+/* Of the target of a gate, right after its update. (transfer full) NULL: it had none here. */
+static char *
+boot_id_of_update(const VrDeciding *self, const VrStepState *step)
+{
+    if (step->target_update < 0)
+        return NULL;
+    return vr_facts_get(vr_rollout_step(self->rollout, (guint)step->target_update)->facts_after,
+                        "boot_id");
+}
+
+/* A boot that a person was told of, at this gate or at one that has passed since, and went on. */
+static gboolean
+is_accepted_boot(const VrDeciding *self, const VrStepState *step, const char *boot_id)
+{
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *gate = vr_rollout_step(self->rollout, i);
+        g_autofree char *told = vr_facts_get(gate->facts_before, "boot_id");
+        if (gate->plan->kind == VR_STEP_GATE &&
+            g_strcmp0(gate->plan->host, step->plan->host) == 0 && told != NULL &&
+            g_strcmp0(told, boot_id) == 0 && (gate == step || gate->phase == VR_PHASE_PASSED))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/*
+ * A host that has died and is up again shows running VMs, since autostart has started them: only
+ * its boot id tells.
+ */
+static void
+boot_checked(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
+{
+    g_autofree char *before = boot_id_of_update(self, step);
+    g_autofree char *after = vr_facts_get(result->output, "boot_id");
+
+    if (!ended_well(result)) {
+        ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+    } else if (g_strcmp0(before, after) == 0 || is_accepted_boot(self, step, after)) {
+        vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
+    } else {
+        keep_facts(self, step);
+        ask(self, step,
+            g_strdup_printf("%s has rebooted since its update (boot id %s, it was %s): the VMs "
+                            "that came to it went down with it. Its refuge %s is kept as it is; is "
+                            "the update to blame?",
+                            step->plan->host, after != NULL ? after : "(none)", before,
+                            step->plan->source));
+    }
+}
+
 void
 vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
 {
@@ -260,6 +310,8 @@ vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
         simple_stage_ended(self, step, VR_STAGE_VERIFY, VR_PHASE_SWEEPING);
     else if (step->phase == VR_PHASE_OPENING)
         simple_stage_ended(self, step, VR_STAGE_OPEN, VR_PHASE_UPDATED);
+    else if (step->phase == VR_PHASE_CHECKING_BOOT)
+        boot_checked(self, step, result);
 }
 
 /* ------------------------------------------------------------------ lists */
@@ -443,7 +495,8 @@ looked(VrDeciding *self, const VrStepState *step)
             return;
         }
     }
-    vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
+    g_autofree char *boot_id = boot_id_of_update(self, step);
+    vr_deciding_enter(self, step, boot_id != NULL ? VR_PHASE_CHECKING_BOOT : VR_PHASE_PASSED, NULL);
 }
 
 static void

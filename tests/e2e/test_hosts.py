@@ -152,6 +152,31 @@ def long_updated_host_dies_at_its_gate(lab: Lab, context) -> None:
         roll.end()
 
 
+@wrecks_lab
+def long_updated_host_restarts_at_its_gate(lab: Lab, context) -> None:
+    """It dies and is up again, and autostart has its guests running by the end of the gate. They did go down with it, so
+    their refuge is kept until a person has looked."""
+    roll = Roll(lab, {**IMPATIENT, "gate_canary_s: 3": "gate_canary_s: 25"})
+    try:
+        victim = lab.empty_host()
+        roll.start()
+        roll.await_journal(lambda: roll.journal.entered("watching"), "a gate")
+        lost = guests_of(lab, victim)
+        refuge = roll.before.place[lost[0]]
+        lab.command("crash", victim)
+        lab.command("boot", victim)
+        await_daemon(lab, victim)
+        says = await_person(roll, f"{victim} has rebooted since its update", lab.boot_id(victim))
+        require(all(lab.side(victim, vm).running for vm in lost), "autostart has not started them")
+        require(roll.gate.count(refuge, "apply") == 0, f"{refuge} was updated, and is the refuge")
+        context.note(says["needs_operator"][0]["reason"])
+        roll.finish()
+        require(all(lab.level_of(host) == roll.level for host in lab.hosts), "a host is not updated")
+        check_unharmed(lab, [vm for vm in lab.vms if vm not in lost])
+    finally:
+        roll.end()
+
+
 def long_refuge_dies(lab: Lab, context) -> None:
     """Empty, closed, not updated: nothing is lost, its update waits for it."""
     roll = Roll(lab, {**IMPATIENT, "gate_canary_s: 3": "gate_canary_s: 10"})

@@ -222,6 +222,34 @@ test_stage_that_cannot_close_a_living_host(void **state)
     fake_world_free(world);
 }
 
+/* It dies and is up again within its gate, and autostart has its guests running by the end. */
+static void
+test_target_that_rebooted_in_its_gate_does_not_pass(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    fake_world_start(world);
+    while (count_records(world, "step-phase", "watching") == 0)
+        fake_world_pass(world, SECOND_US / 20);
+    world->hosts[2].boots++;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason,
+                           "h3 has rebooted since its update (boot id 2, it was 1)"));
+    assert_int_equal(world->hosts[0].applied + world->hosts[1].applied, 0);
+    /* Who goes on has looked at that boot, and hears of the next one. */
+    world->hosts[2].boots++;
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "boot id 3, it was 1"));
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_DONE);
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -233,6 +261,7 @@ main(void)
         cmocka_unit_test(test_host_that_cannot_be_closed_because_it_is_dead),
         cmocka_unit_test(test_host_that_was_away_when_it_was_to_be_closed),
         cmocka_unit_test(test_stage_that_cannot_close_a_living_host),
+        cmocka_unit_test(test_target_that_rebooted_in_its_gate_does_not_pass),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
