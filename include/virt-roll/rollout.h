@@ -185,7 +185,7 @@ typedef struct {
     gint64 deadline_us;
     char *reason;      /* (nullable) why it is where it is, for people */
     VrFailure trouble; /* the same as a row of the table of failures; NONE */
-    char *silent; /* (nullable) the host that could not be read, for which it waits or asks */
+    char *silent;      /* (nullable) the host that could not be read, for which it waits or asks */
     gint64 silent_since_us; /* first of the readings of it that failed in a row */
 
     /* migrate */

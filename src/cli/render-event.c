@@ -196,8 +196,10 @@ step_entered(const VrRollout *rollout, const VrStepState *step, VrPhase from)
 {
     const VrPlanStep *plan = step->plan;
 
-    if (is_newly_silent(rollout, step))
-        return warns(g_strdup_printf("waiting: %s", reason_of(step)));
+    if (is_newly_silent(rollout, step)) {
+        g_autofree char *reason = vr_tally_reason(step);
+        return warns(g_strdup_printf("waiting: %s", reason));
+    }
     if (from == step->phase)
         return (VrEventLine){0};
     /* Reasons begin with their subject. */

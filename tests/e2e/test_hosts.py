@@ -154,8 +154,8 @@ def long_updated_host_dies_at_its_gate(lab: Lab, context) -> None:
 
 @wrecks_lab
 def long_updated_host_restarts_at_its_gate(lab: Lab, context) -> None:
-    """It dies and is up again, and autostart has its guests running by the end of the gate. They did go down with it, so
-    their refuge is kept until a person has looked."""
+    """It dies and is up again, and autostart has its guests running by the end of the gate. They did go down with it,
+    so their refuge is kept until a person has looked."""
     roll = Roll(lab, {**IMPATIENT, "gate_canary_s: 3": "gate_canary_s: 25"})
     try:
         victim = lab.empty_host()

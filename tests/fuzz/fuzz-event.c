@@ -15,11 +15,15 @@ check_same(const VrEvent *event, const VrEvent *back)
     g_autofree VrEvent *copy = g_memdup2(back, sizeof *back);
 
     g_assert_cmpstr(event->rollout, ==, back->rollout);
+    g_assert_cmpstr(event->silent, ==, back->silent);
     g_assert_cmpstr(event->reason, ==, back->reason);
     g_assert_cmpstr(event->text, ==, back->text);
+    g_assert_cmpstr(event->definition, ==, back->definition);
     copy->rollout = event->rollout;
+    copy->silent = event->silent;
     copy->reason = event->reason;
     copy->text = event->text;
+    copy->definition = event->definition;
     g_assert_true(memcmp(copy, event, sizeof *copy) == 0);
 }
 

@@ -108,6 +108,7 @@ check_same_step(const VrStepState *before, const VrStepState *after)
 {
     static const gsize texts[] = {
         G_STRUCT_OFFSET(VrStepState, reason),
+        G_STRUCT_OFFSET(VrStepState, silent),
         G_STRUCT_OFFSET(VrStepState, definition),
         G_STRUCT_OFFSET(VrStepState, last_error),
         G_STRUCT_OFFSET(VrStepState, facts_before),

@@ -124,9 +124,9 @@ test_report_names_the_failure_of_a_migration(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(until); i++)
         vr_event_free(fixture_enter(rollout, vm, until[i], 1, NULL));
     vr_event_free(fixture_fail(rollout, vm, VR_PHASE_FAILED, 2, VR_FAILURE_LINK_LOST, "vm1: x"));
-    g_autofree char *text = vr_render_report(rollout, FIXTURE_START_US, 80);
+    g_autofree char *text = render(rollout);
     assert_non_null(strstr(text, "\n  vm1: x [link-lost]\n"));
-    g_autofree char *json = vr_render_report_json(rollout);
+    g_autofree char *json = render_json(rollout);
     g_autoptr(JsonNode) root = vr_json_parse(json, strlen(json), "report", &error);
     JsonArray *migrations = json_object_get_array_member(json_node_get_object(root), "migrations");
     guint found = 0;
