@@ -120,7 +120,7 @@ phase_means_stage(VrPhase phase, VrStage stage)
     switch (stage) {
     case VR_STAGE_FACTS:
         return phase == VR_PHASE_FACTS_BEFORE || phase == VR_PHASE_FACTS_BEFORE_REBOOT ||
-               phase == VR_PHASE_FACTS_AFTER;
+               phase == VR_PHASE_FACTS_AFTER || phase == VR_PHASE_CHECKING_BOOT;
     case VR_STAGE_ASSESS:
         return phase == VR_PHASE_ASSESSING;
     case VR_STAGE_CLOSE:
@@ -150,7 +150,7 @@ audit_issue_stage(SimAuditor *self, const SimFact *fact)
     check_controller(self, fact, host);
     audit_count(self, SIM_RULE_I8);
     if (step == NULL || step->host != fact->host || step->attempt != fact->attempt ||
-        step->plan->kind != VR_STEP_UPDATE || !phase_means_stage(step->phase, fact->stage)) {
+        step->plan->kind == VR_STEP_MIGRATE || !phase_means_stage(step->phase, fact->stage)) {
         audit_breach(self, SIM_RULE_I8,
                      "%s: stage %s, attempt %u of step %u, is issued while the journal says %s, "
                      "attempt %u",
