@@ -117,6 +117,7 @@ class Lab:
     host_count: int
     vm_count: int
     level: int = 1
+    spent: bool = False  # what happened to its guests stays in their counters: no lab for another test
     connections: dict[str, libvirt.virConnect] = field(default_factory=dict)
 
     @property

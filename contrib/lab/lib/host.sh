@@ -188,12 +188,16 @@ host_is_off() {
     [[ -z $(ip netns pids "$(netns "$1")") ]]
 }
 
+# A test may have a library loaded into the host's libvirtd, by its path in root/libvirtd.preload; it survives a reboot.
 libvirtd_start() {
-    local host=$1 init
+    local host=$1 init preload=$STATE/hosts/$1/root/libvirtd.preload
+    local -a environment=()
+    [[ ! -e $preload ]] || environment=(env LD_PRELOAD="$(cat "$preload")")
     init=$(host_init_pid "$host") || fail "$host is off"
     ! libvirtd_pid "$host" >/dev/null || fail "$host: libvirtd runs already"
     run_detached "$host" "$STATE/hosts/$host/log/libvirtd-start.log" \
-        nsenter --target "$init" "${ENTER_ALL[@]}" -- /usr/sbin/libvirtd --listen --daemon --pid-file /run/libvirtd.pid
+        nsenter --target "$init" "${ENTER_ALL[@]}" -- "${environment[@]}" \
+        /usr/sbin/libvirtd --listen --daemon --pid-file /run/libvirtd.pid
     wait_until 30 libvirtd_answers "$host" || fail "$host: libvirtd does not answer: see $STATE/hosts/$host/log"
     # It came from outside the host, and so has the cgroup of whom started it.
     cgroup_adopt "$host"
