@@ -7,6 +7,9 @@
  * The test orders a stop by a file next to this library, which the daemon removes when it stops:
  *
  *   stop.HOST.qmp-NAME   the daemon is about to give its QEMU the command NAME
+ *   hold.HOST.qmp-NAME   the daemon has given its QEMU the command NAME, and does not see the answer
+ *                        before the file is gone; the rest of the daemon goes on. It says that it
+ *                        waits by held.HOST.qmp-NAME
  *   stop.HOST.reply-N    the daemon is about to answer remote procedure N
  *   spoil.HOST           the source cannot read the daemon's answer to Finish
  *
@@ -16,6 +19,7 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -31,6 +35,7 @@
 /* Of libvirt's remote protocol: the header's words and what they hold. */
 #define PROGRAM_REMOTE 0x20008086u
 #define TYPE_REPLY 1u
+#define HOLD_POLL_US 5000
 #define FINISH 306u
 #define COOKIE "<qemu-migration"
 enum { WORD_LENGTH, WORD_PROGRAM, WORD_VERSION, WORD_PROCEDURE, WORD_TYPE, WORD_COUNT };
@@ -70,21 +75,37 @@ stop_at(const char *point)
         (void)raise(SIGSTOP);
 }
 
+/* The thread is that of one guest's monitor. */
 static void
-stop_at_command(const char *text, size_t count)
+hold_at(const char *point)
+{
+    char path[PATH_MAX];
+    char held[PATH_MAX];
+
+    order_path(path, sizeof(path), "hold", point);
+    if (access(path, F_OK) != 0)
+        return;
+    order_path(held, sizeof(held), "held", point);
+    int fd = open(held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)close(fd);
+    while (access(path, F_OK) == 0)
+        usleep(HOLD_POLL_US);
+}
+
+/* The point of a command to QEMU; else "". */
+static void
+find_command(const char *text, size_t count, char *point, size_t size)
 {
     static const char begin[] = "{\"execute\":\"";
     const size_t length = sizeof(begin) - 1;
-    char point[80];
 
+    point[0] = '\0';
     if (count <= length || memcmp(text, begin, length) != 0)
         return;
     const char *end = memchr(text + length, '"', count - length);
-    if (end == NULL)
-        return;
-    (void)snprintf(point, sizeof(point), ".qmp-%.*s", (int)(end - text) - (int)length,
-                   text + length);
-    stop_at(point);
+    if (end != NULL)
+        (void)snprintf(point, size, ".qmp-%.*s", (int)(end - text) - (int)length, text + length);
 }
 
 /* The message is libvirt's own, on its way out: nobody reads it again. */
@@ -120,11 +141,20 @@ handle_message(const void *bytes, size_t count)
 ssize_t
 write(int fd, const void *bytes, size_t count)
 {
+    char command[80] = "";
+
     if (directory[0] != '\0') {
-        stop_at_command(bytes, count);
+        find_command(bytes, count, command, sizeof(command));
+        if (command[0] != '\0')
+            stop_at(command);
         handle_message(bytes, count);
     }
-    return syscall(SYS_write, fd, bytes, count);
+    ssize_t written = syscall(SYS_write, fd, bytes, count);
+    int error = errno;
+    if (command[0] != '\0')
+        hold_at(command);
+    errno = error;
+    return written;
 }
 
 int

@@ -114,6 +114,20 @@ test_recovery_exactly_one_row_matches(void **state)
     visit_all(check_exactly_one, NULL);
 }
 
+/* What a person reads of a guest that is gone: where its last state is to be looked for. */
+static void
+test_recovery_says_where_the_guest_died(void **state)
+{
+    VrEvidence evidence = {.source = VR_SIDE_OFF, .target = VR_SIDE_ABSENT};
+    (void)state;
+
+    assert_int_equal(vr_recovery_match(&evidence)->row, VR_ROW_V);
+    assert_non_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its source"));
+    evidence.target = VR_SIDE_OFF;
+    assert_int_equal(vr_recovery_match(&evidence)->row, VR_ROW_V);
+    assert_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its source"));
+}
+
 /* ------------------------------------------------------------------ invariants */
 
 static gboolean
@@ -249,6 +263,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recovery_every_combination_has_a_row_and_every_row_is_met),
         cmocka_unit_test(test_recovery_exactly_one_row_matches),
+        cmocka_unit_test(test_recovery_says_where_the_guest_died),
         cmocka_unit_test(test_recovery_invariants_hold_everywhere),
         cmocka_unit_test(test_recovery_answers_are_the_reviewed_ones),
     };

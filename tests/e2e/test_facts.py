@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the recovery table takes for granted of libvirt, done to libvirt (docs/internals/recovery.md, "Seen in the lab").
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from faults import FINISH, Hit, Stops, await_phase, go_on, qemu_pids
+from labtest import Lab, describe, require, wait_for
+from rolltest import EXIT_DONE, Roll
+from test_kill import migrating
+from test_people import updates_in_order
+from test_phases import POLICY, Faulty, act_as_person, acted_by, await_outcome, check_all
+
+EXIT_FAILED = 1
+
+
+def finish(faulty: Faulty) -> None:
+    controller = faulty.roll.controllers[-1]
+    status = controller.wait(400)
+    require(status == EXIT_DONE, f"run: exit {status}:\n{controller.output[-3000:]}")
+    check_all(faulty)
+
+
+def long_definition_comes_back(lab: Lab, context) -> None:
+    """libvirt says that a source is undefined when it could not delete the file, and reads it again after the reboot.
+    It is row O for a host that is still closed."""
+    with Stops.installed(lab) as stops:
+        faulty = Faulty(Roll(lab, POLICY))
+        roll = faulty.roll
+        try:
+            roll.start()
+            roll.await_journal(lambda: roll.journal.entered("closing"), "the first host at work")
+            host = updates_in_order(roll)[1]
+            guests = [vm for vm in lab.vms if lab.place(vm) == host]
+            keep = stops.order("keep", host)
+            keep.touch()
+            roll.await_journal(lambda: roll.journal.entered("applying", host=host), f"{host} empty")
+            files = sorted(path.name for path in lab.host_file(host, "etc/qemu").glob("vm*.xml"))
+            require(files == sorted(f"{vm}.xml" for vm in guests), f"{host} has the files {files}")
+            require(not any(lab.side(host, vm).present for vm in guests), f"{host} lists what has left it")
+            keep.unlink()
+            finish(faulty)
+            rows = {vm: [record.body.get("row") for record in roll.journal.entered("undefining-source", vm=vm)]
+                    for vm in guests}
+            require(all("O" in found for found in rows.values()), f"not undefined after the reboot: {rows}")
+            left = sorted(path.name for path in lab.host_file(host, "etc/qemu").glob("vm*.xml"))
+            arrived = sorted(f"{vm}.xml" for vm in lab.vms if lab.place(vm) == host)
+            require(left == arrived, f"{host} has the files {left}")
+            context.note(f"{host}: {', '.join(guests)} unlisted with their files in place, back after the reboot, "
+                         f"undefined by rows {rows}")
+        finally:
+            stops.order("keep", host).unlink(missing_ok=True)
+            roll.end()
+
+
+def long_confirm_fails(lab: Lab, context) -> None:
+    """The source cannot read what the target says of its success."""
+    lab.spent = True
+    with Stops.installed(lab) as stops:
+        faulty = Faulty(Roll(lab, POLICY))
+        roll = faulty.roll
+        try:
+            roll.start()
+            hit = await_phase(roll, stops, FINISH)
+            require(hit, "no migration")
+            stops.order("spoil", hit.step["target"]).touch()
+            go_on(hit)
+            outcome = await_outcome(faulty, hit)
+            require(not stops.order("spoil", hit.step["target"]).exists(), "nothing was spoilt")
+            said = [record.body.get("reason") for record in roll.journal.records(hit.sequence)
+                    if record.kind == "call-returned"]
+            context.note(f"{outcome}, {acted_by(roll, hit)}; libvirt says: {said}; "
+                         f"{describe(lab.places(hit.step['vm']))}")
+            if outcome.startswith("asks "):
+                context.note(act_as_person(faulty, hit, outcome.removeprefix("asks ")))
+            finish(faulty)
+        finally:
+            roll.end()
+
+
+def long_auto_destroy(lab: Lab, context) -> None:
+    """The source's daemon dies when the target's CPUs have been told to run and its daemon has not heard that they do:
+    it still holds an auto-destroy for that peer, and ends a guest that has run."""
+    lab.spent = True
+    with Stops.installed(lab) as stops:
+        faulty = Faulty(Roll(lab, POLICY))
+        roll = faulty.roll
+        hold = [stops.order("hold", host, "qmp-cont") for host in lab.hosts]
+        try:
+            for path in hold:
+                path.touch()
+            roll.start()
+            held = wait_for(lambda: next((host for host in lab.hosts if stops.order("held", host, "qmp-cont").exists()),
+                                         None), "a target told to run")
+            hit = Hit(wait_for(lambda: migrating(roll), "a migration"), roll.journal.last_sequence(), None)
+            source, target, vm = hit.step["source"], hit.step["target"], hit.step["vm"]
+            require(held == target, f"{held} is held, and {vm} goes to {target}")
+            lab.await_beat(vm)
+            for pid in lab.daemon_pids(source):
+                os.kill(pid, signal.SIGKILL)
+            lab.connections.clear()
+            wait_for(lambda: not qemu_pids(lab, target, vm), f"{target} ends its {vm}")
+            for path in hold:
+                path.unlink()
+            lab.command("start", source)
+            outcome = await_outcome(faulty, hit)
+            context.note(f"{vm} {source} to {target}: {outcome}, {acted_by(roll, hit)}")
+            require(outcome == "asks F", f"{vm} has run on {target}, and: {outcome}")
+            context.note(act_as_person(faulty, hit, "F"))
+            finish(faulty)
+        finally:
+            for path in hold:
+                path.unlink(missing_ok=True)
+            roll.end()
+
+
+def test_disk_missing_on_target(lab: Lab, context) -> None:
+    """The target cannot reach the guest's disk: as many tries as the policy has, libvirt's words, and the guest runs on.
+    When it can, `run` goes on."""
+    roll = Roll(lab, {"limits:\n": "limits:\n  migrations_max: 1\n", "attempts_max: 3": "attempts_max: 2",
+                      "backoff_s: 2": "backoff_s: 1", "gate_s: 3": "gate_s: 1", "gate_canary_s: 3": "gate_canary_s: 1"})
+    faulty = Faulty(roll)
+    target = lab.empty_host()
+    route = ("unreachable", "10.77.0.9/32")
+    lab.command("exec", target, "ip", "route", "add", *route)
+    try:
+        controller = roll.start()
+        status = controller.wait()
+        require(status == EXIT_FAILED, f"run: exit {status}, not {EXIT_FAILED}:\n{controller.output[-3000:]}")
+        failed = [record for record in roll.journal.records() if record.phase == "failed"]
+        require(failed, "no migration has failed")
+        vm = roll.journal.steps[failed[0].step]["vm"]
+        reason = failed[0].body["reason"]
+        require(vm in reason and "did not succeed" in reason, f"the reason: {reason}")
+        require(reason in controller.output, f"the output does not say it:\n{controller.output[-3000:]}")
+        require(lab.place(vm) == roll.before.place[vm], f"{vm} is on {lab.place(vm)}")
+        context.note(f"exit {status}: {reason}")
+        lab.command("exec", target, "ip", "route", "del", *route)
+        roll.start()
+        finish(faulty)
+    finally:
+        roll.end()
