@@ -94,6 +94,8 @@ static const VrRecoveryRow rows[] = {
      "was shut down by its owner, on the source"},
     {VR_ROW_V, NOWHERE_ELSE, OFF, ABSENT, ANY, ANY, ANY, OPERATOR, TRUE, FALSE,
      "runs nowhere: the guest died on its source, or with it"},
+    {VR_ROW_V, NOWHERE_ELSE, ABSENT, OFF | OFF_FAILED, ANY, ANY, ANY, OPERATOR, TRUE, FALSE,
+     "runs nowhere: the guest died on its target, or with it"},
     {VR_ROW_V, NOWHERE_ELSE, GONE, GONE | OFF_FAILED, ANY, ANY, ANY, OPERATOR, TRUE, FALSE,
      "runs nowhere: it died, or its host was lost"},
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * stop-daemon - an LD_PRELOAD library for a lab host's libvirtd: stops the daemon (SIGSTOP) at a named
- * point of a migration, so that a test can look at the world of that very moment, and kill or freeze
- * whatever it wants before the daemon goes on.
+ * stop-daemon - an LD_PRELOAD library for a lab host's libvirtd: stops the daemon (SIGSTOP) at a
+ * named point of a migration, so that a test can look at the world of that very moment, and kill or
+ * freeze whatever it wants before the daemon goes on.
  *
  * The test orders a stop by a file next to this library, which the daemon removes when it stops:
  *
  *   stop.HOST.qmp-NAME   the daemon is about to give its QEMU the command NAME
- *   hold.HOST.qmp-NAME   the daemon has given its QEMU the command NAME, and does not see the answer
- *                        before the file is gone; the rest of the daemon goes on. It says that it
- *                        waits by held.HOST.qmp-NAME
+ *   hold.HOST.qmp-NAME   the daemon has given its QEMU the command NAME, and sees no answer before
+ *                        the file is gone; the rest of the daemon goes on. It says that it waits by
+ *                        held.HOST.qmp-NAME
  *   stop.HOST.reply-N    the daemon is about to answer remote procedure N
  *   spoil.HOST           the source cannot read the daemon's answer to Finish
  *

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the recovery table takes for granted of libvirt, done to libvirt (docs/internals/recovery.md, "Seen in the lab").
-"""
+"""What the recovery table takes for granted of libvirt, done to libvirt: "Seen in the lab" in recovery.md."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 
-from faults import FINISH, Hit, Stops, await_phase, go_on, qemu_pids
+from faults import AFTER, FINISH, Hit, Stops, await_phase, go_on, qemu_pids
 from labtest import Lab, describe, require, wait_for
-from rolltest import EXIT_DONE, Roll
-from test_kill import migrating
+from rolltest import EXIT_DONE, SETTLED, Roll
+from test_kill import ONE_BY_ONE, migrating
 from test_people import updates_in_order
 from test_phases import POLICY, Faulty, act_as_person, acted_by, await_outcome, check_all
 
@@ -81,10 +81,18 @@ def long_confirm_fails(lab: Lab, context) -> None:
             roll.end()
 
 
-def long_auto_destroy(lab: Lab, context) -> None:
-    """The source's daemon dies when the target's CPUs have been told to run and its daemon has not heard that they do:
-    it still holds an auto-destroy for that peer, and ends a guest that has run."""
-    lab.spent = True
+def has_peer(lab: Lab, host: str, peer: str) -> bool:
+    """Does the host's libvirtd hold a connection of the other one?"""
+    init = lab.host_file(host, "init.pid").read_text().strip()
+    address = f"10.77.0.{10 + int(peer[1:])}"
+    ours = ["sport", "=", ":16509", "and", "dst", "=", address]
+    command = ["nsenter", f"--net=/proc/{init}/ns/net", "ss", "-H", "-n", "-t", *ours]
+    return bool(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def long_no_auto_destroy(lab: Lab, context) -> None:
+    """The source's daemon dies when the target's CPUs have been told to run and its daemon has not heard that they do.
+    It still holds an auto-destroy for that peer; but it ends Finish first, and that takes the auto-destroy away."""
     with Stops.installed(lab) as stops:
         faulty = Faulty(Roll(lab, POLICY))
         roll = faulty.roll
@@ -99,17 +107,16 @@ def long_auto_destroy(lab: Lab, context) -> None:
             source, target, vm = hit.step["source"], hit.step["target"], hit.step["vm"]
             require(held == target, f"{held} is held, and {vm} goes to {target}")
             lab.await_beat(vm)
-            for pid in lab.daemon_pids(source):
-                os.kill(pid, signal.SIGKILL)
-            lab.connections.clear()
-            wait_for(lambda: not qemu_pids(lab, target, vm), f"{target} ends its {vm}")
+            require(has_peer(lab, target, source), f"{target} holds no connection of {source}")
+            kill_daemon(lab, source)
+            wait_for(lambda: not has_peer(lab, target, source), f"{target} sees that its peer is gone")
+            require(qemu_pids(lab, target, vm), f"{target} has ended its {vm}")
             for path in hold:
                 path.unlink()
             lab.command("start", source)
             outcome = await_outcome(faulty, hit)
             context.note(f"{vm} {source} to {target}: {outcome}, {acted_by(roll, hit)}")
-            require(outcome == "asks F", f"{vm} has run on {target}, and: {outcome}")
-            context.note(act_as_person(faulty, hit, "F"))
+            require(outcome == SETTLED, f"{vm} runs on {target}, and: {outcome}")
             finish(faulty)
         finally:
             for path in hold:
@@ -117,11 +124,41 @@ def long_auto_destroy(lab: Lab, context) -> None:
             roll.end()
 
 
+def kill_daemon(lab: Lab, host: str) -> None:
+    for pid in lab.daemon_pids(host):
+        os.kill(pid, signal.SIGKILL)
+    lab.connections.clear()
+
+
+def long_dies_on_target_with_source_left(lab: Lab, context) -> None:
+    """The source's daemon dies once the target runs, and then the target's QEMU: a paused copy with old memory is left.
+    It is not resumed."""
+    lab.spent = True
+    with Stops.installed(lab) as stops:
+        faulty = Faulty(Roll(lab, POLICY))
+        roll = faulty.roll
+        try:
+            roll.start()
+            hit = await_phase(roll, stops, AFTER)
+            require(hit, "no migration")
+            source, target, vm = hit.step["source"], hit.step["target"], hit.step["vm"]
+            kill_daemon(lab, source)
+            for pid in qemu_pids(lab, target, vm):
+                os.kill(pid, signal.SIGKILL)
+            go_on(hit)
+            lab.command("start", source)
+            outcome = await_outcome(faulty, hit)
+            require(outcome == "asks F", f"{vm} has run on {target} and died there, and: {outcome}")
+            context.note(f"{vm} {source} to {target}: {outcome}, {act_as_person(faulty, hit, 'F')}")
+            finish(faulty)
+        finally:
+            roll.end()
+
+
 def test_disk_missing_on_target(lab: Lab, context) -> None:
-    """The target cannot reach the guest's disk: as many tries as the policy has, libvirt's words, and the guest runs on.
+    """The target cannot reach the guest's disk: as many tries as the policy has, libvirt's words, the guest runs on.
     When it can, `run` goes on."""
-    roll = Roll(lab, {"limits:\n": "limits:\n  migrations_max: 1\n", "attempts_max: 3": "attempts_max: 2",
-                      "backoff_s: 2": "backoff_s: 1", "gate_s: 3": "gate_s: 1", "gate_canary_s: 3": "gate_canary_s: 1"})
+    roll = Roll(lab, ONE_BY_ONE | {"attempts_max: 3": "attempts_max: 2", "backoff_s: 2": "backoff_s: 1"})
     faulty = Faulty(roll)
     target = lab.empty_host()
     route = ("unreachable", "10.77.0.9/32")

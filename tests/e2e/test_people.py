@@ -33,7 +33,7 @@ def await_question(roll: Roll, pattern: str) -> str:
     """The rollout stops and asks for this; its words."""
     controller = roll.controllers[-1]
     status = controller.wait()
-    require(status == EXIT_NEEDS_OPERATOR, f"run: exit {status}, not {EXIT_NEEDS_OPERATOR}:\n{controller.output[-3000:]}")
+    require(status == EXIT_NEEDS_OPERATOR, f"a person was to be asked, and run: exit {status}:\n{controller.output}")
     reason = next(record.body["reason"] for record in reversed(roll.journal.records())
                   if record.phase == "needs-operator")
     require(re.search(pattern, reason), f"asked for something else: {reason}")
@@ -57,8 +57,8 @@ def check_stopped(roll: Roll, vm: str, host: str) -> None:
 
 
 def test_second_controller_and_moved_by_hand(lab: Lab, context) -> None:
-    """While the first host is updated, a second controller is refused; while the second one is, somebody moves a VM that
-    is still to be migrated to a host that is not its target."""
+    """While the first host is updated, a second controller is refused; while the second host is, somebody moves a VM
+    that is still to be migrated to a host that is not its target."""
     roll = Roll(lab, ONE_BY_ONE)
     first = lab.empty_host()
     try:

@@ -125,7 +125,10 @@ test_recovery_says_where_the_guest_died(void **state)
     assert_non_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its source"));
     evidence.target = VR_SIDE_OFF;
     assert_int_equal(vr_recovery_match(&evidence)->row, VR_ROW_V);
-    assert_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its source"));
+    assert_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its"));
+    evidence.source = VR_SIDE_ABSENT;
+    assert_int_equal(vr_recovery_match(&evidence)->row, VR_ROW_V);
+    assert_non_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its target"));
 }
 
 /* ------------------------------------------------------------------ invariants */
