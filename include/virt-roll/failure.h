@@ -143,7 +143,7 @@ VR_DECLARE_ENUM(VrFailureClass, vr_failure_class, VR_FAILURE_CLASSES);
       "another machine answers under a host's name",                                               \
       "check the addresses; close the rollout and plan anew if the machine was replaced")          \
     X(VR_FAILURE_TWO_COPIES, "two-copies", FATAL, "the VM runs on two hosts (split brain)",        \
-      "stop the wrong copy now: two copies may write to one disk")
+      "stop the copy that began to run last, now: its disk is newer than its memory")
 
 #define VR_FAILURE_MEMBER(member, word, class, happened, next) member,
 typedef enum { VR_FAILURE_NONE, VR_FAILURES(VR_FAILURE_MEMBER) VR_FAILURE_COUNT } VrFailure;

@@ -145,6 +145,8 @@ typedef struct {
     gboolean needs_fence; /* only once no earlier call or action can still begin */
     gboolean needs_twice; /* only when two rounds, agree_ms apart, give the same row */
     const char *meaning;  /* a sentence for people, without subject */
+    const char *
+        remedy; /* what a person does; NULL: nobody is asked, or D: VR_FAILURE_TWO_COPIES says it */
 } VrRecoveryRow;
 
 /* All rows in order. Static. */

@@ -147,6 +147,10 @@ ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
     const VrObservation *observation = self->input->observation;
     VrFailure trouble = find_trouble(row, observation);
     char *reason = explain(describe(step, row, observation), trouble);
+    if (trouble == VR_FAILURE_NONE && row->remedy != NULL) {
+        g_autofree char *plain = reason;
+        reason = g_strdup_printf("%s: %s", plain, row->remedy);
+    }
     VrEvent *event = vr_deciding_need_operator(self, step, trouble, reason);
     event->row = (gint)row->row;
     return event;

@@ -212,7 +212,7 @@ def freeze(roll: Roll, victim: str, hit: Hit) -> None:
 
 
 def cut(roll: Roll, victim: str, hit: Hit) -> None:
-    """The link of the target is unplugged for longer than the keepalives."""
+    """A host's link is unplugged for longer than the keepalives."""
     host = hit.step[victim.removesuffix("-link")]
     roll.lab.command("cut", host)
     go_on(hit)

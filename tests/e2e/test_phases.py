@@ -77,6 +77,7 @@ def before_switch(phase: Phase) -> list[Cell]:
         ("target-qemu", "kill", (BACK,), "the source runs on"),
         ("target-qemu", "freeze", (BACK, SETTLED), "QEMU has no keepalive"),
         ("target-link", "cut", (BACK,), "the source gives its peer up and runs on"),
+        ("source-link", "cut", (BACK,), "the same; nothing is decided before the source can be read"),
     ])
 
 
@@ -92,6 +93,7 @@ SWITCH_CELLS = cells_of(SWITCH, [
     ("target-qemu", "kill", (BACK, DIED), "nothing ran there; or QEMU's assertion"),
     ("target-qemu", "freeze", (BACK, SETTLED), "QEMU has no keepalive"),
     ("target-link", "cut", (BACK, DIED), "the source gives its peer up"),
+    ("source-link", "cut", (BACK, DIED), "the same; nothing is decided before the source can be read"),
 ])
 
 FINISH_CELLS = cells_of(FINISH, [
@@ -106,6 +108,7 @@ FINISH_CELLS = cells_of(FINISH, [
     ("target-qemu", "kill", (BACK, MAY_HAVE_RUN, DIED), "row B, if libvirt says that it failed to start"),
     ("target-qemu", "freeze", (SETTLED, BACK), "QEMU has no keepalive"),
     ("target-link", "cut", (SETTLED, SPLIT, MAY_HAVE_RUN, BACK, DIED), "the answer to Finish is lost"),
+    ("source-link", "cut", (SETTLED, SPLIT, MAY_HAVE_RUN, BACK, DIED), "the answer to Finish is lost"),
 ])
 
 AFTER_CELLS = cells_of(AFTER, [
@@ -120,6 +123,7 @@ AFTER_CELLS = cells_of(AFTER, [
     ("target-qemu", "kill", (DIED,), "the newest copy is gone"),
     ("target-qemu", "freeze", (SETTLED,), "it goes on where it stood"),
     ("target-link", "cut", (SPLIT,), "libvirt resumes the source when the answer is lost"),
+    ("source-link", "cut", (SPLIT,), "libvirt resumes the source when the answer is lost"),
 ])
 
 
@@ -132,13 +136,15 @@ class Faulty:
 
     roll: Roll
     restarted: dict[str, int] = field(default_factory=dict)  # by a person, because it had died
+    target_ran_last: bool = False  # its daemon hung until libvirt had resumed the source
     split: set[str] = field(default_factory=set)  # ran twice, by libvirt alone
     unheard: set[str] = field(default_factory=set)  # was behind a cut link
     unasked: set[str] = field(default_factory=set)  # moved by hand, without its autostart
     wrong: list[str] = field(default_factory=list)  # outcomes that no cell allows; the rollout goes on to show more
 
     def guests_on(self, host: str) -> set[str]:
-        return {vm for vm in self.roll.lab.vms if host in self.roll.lab.places(vm)}
+        """Those that arrive there among them; a daemon that is stopped is not asked."""
+        return {vm for vm in self.roll.lab.vms if qemu_pids(self.roll.lab, host, vm)}
 
 
 def await_outcome(faulty: Faulty, hit: Hit) -> str:
@@ -187,10 +193,15 @@ def start_where_it_belongs(faulty: Faulty, step: dict) -> str:
     return f"started it on {step['target']}"
 
 
-def stop_the_older(faulty: Faulty, step: dict) -> str:
+def stop_the_last_to_run(faulty: Faulty, step: dict) -> str:
+    """Its memory is older than the disk, which the other copy has changed."""
     faulty.split.add(step["vm"])
-    faulty.roll.lab.domain(step["source"], step["vm"]).destroy()
-    return f"stopped the copy on {step['source']}"
+    wrong = step["target"] if faulty.target_ran_last else step["source"]
+    domain = faulty.roll.lab.domain(wrong, step["vm"])
+    domain.destroy()
+    if faulty.target_ran_last:
+        domain.undefine()
+    return f"stopped the copy on {wrong}"
 
 
 def undefine_on_target(faulty: Faulty, step: dict) -> str:
@@ -206,10 +217,10 @@ def find_assertion(faulty: Faulty, step: dict) -> str:
 
 # By row: what the reason says, and what a person does about it (when-it-stops.md).
 PERSON = {
-    "C": ("runs on its source, but may have run on the target too", undefine_on_target),
-    "D": (r"runs on both hosts \(split brain\)", stop_the_older),
-    "F": ("left paused on its source, but may have run on the target", start_where_it_belongs),
-    "V": ("runs nowhere", start_where_it_belongs),
+    "C": ("runs on its source, but may have run on the target too.*undefine it on its target", undefine_on_target),
+    "D": (r"runs on both hosts \(split brain\).*stop the copy that began to run last", stop_the_last_to_run),
+    "F": ("left paused on its source, but may have run on the target.*start it on its target", start_where_it_belongs),
+    "V": ("runs nowhere: the guest died on its (source|target).*start it", start_where_it_belongs),
 }
 
 
@@ -218,11 +229,12 @@ def act_as_person(faulty: Faulty, hit: Hit, row: str) -> str:
     roll, vm = faulty.roll, hit.step["vm"]
     status = roll.controllers[-1].wait()
     require(status == EXIT_NEEDS_OPERATOR, f"a person is asked, and run: exit {status}")
+    require(row in PERSON, f"{vm}: nobody was to be asked by row {row}:\n{roll.controllers[-1].output[-3000:]}")
     words, act = PERSON[row]
     told = next(record.body["reason"] for record in reversed(roll.journal.records())
                 if record.phase == "needs-operator" and record.step == hit.step["id"])
     require(re.search(words, told) and vm in told, f"the reason says not what is the matter: {told}")
-    output = roll.controllers[-1].output
+    output = " ".join(roll.controllers[-1].output.split())
     require(vm in output and re.search(words, output), f"the output says not what is the matter:\n{output[-2000:]}")
     done = act(faulty, hit.step)
     sequence = roll.journal.last_sequence()
@@ -293,7 +305,8 @@ def strike(faulty: Faulty, stops: Stops, cell: Cell, context) -> bool:
         return False
     vm, begun = hit.step["vm"], time.monotonic()
     if cell.strike == "cut":
-        faulty.unheard |= set(roll.lab.vms)
+        faulty.unheard |= faulty.guests_on(hit.step[cell.victim.removesuffix("-link")])
+    faulty.target_ran_last = (cell.victim, cell.strike) == ("target-daemon", "freeze") and cell.phase is not AFTER
     STRIKES[cell.strike](roll, cell.victim, hit)
     outcome = await_outcome(faulty, hit)
     told = [f"{cell}: {vm} {hit.step['source']} to {hit.step['target']}: {outcome}", *acted_by(roll, hit)]

@@ -131,6 +131,18 @@ test_recovery_says_where_the_guest_died(void **state)
     assert_non_null(strstr(vr_recovery_match(&evidence)->meaning, "died on its target"));
 }
 
+static void
+test_recovery_says_what_to_do_to_whom_it_asks(void **state)
+{
+    guint count = 0;
+    const VrRecoveryRow *rows = vr_recovery_rows(&count);
+    (void)state;
+
+    for (guint i = 0; i < count; i++)
+        assert_int_equal(rows[i].remedy != NULL,
+                         rows[i].decision == VR_DECISION_OPERATOR && rows[i].row != VR_ROW_D);
+}
+
 /* ------------------------------------------------------------------ invariants */
 
 static gboolean
@@ -267,6 +279,7 @@ main(void)
         cmocka_unit_test(test_recovery_every_combination_has_a_row_and_every_row_is_met),
         cmocka_unit_test(test_recovery_exactly_one_row_matches),
         cmocka_unit_test(test_recovery_says_where_the_guest_died),
+        cmocka_unit_test(test_recovery_says_what_to_do_to_whom_it_asks),
         cmocka_unit_test(test_recovery_invariants_hold_everywhere),
         cmocka_unit_test(test_recovery_answers_are_the_reviewed_ones),
     };
