@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import libvirt
@@ -20,7 +21,8 @@ STOPPED = "stopped-by-owner"
 
 def shut_down_from_inside(lab: Lab, host: str, vm: str) -> None:
     """As a guest does that its user switches off; the lab's guests know no power button."""
-    libvirt_qemu.qemuMonitorCommand(lab.domain(host, vm), '{"execute":"quit"}', 0)
+    with contextlib.suppress(libvirt.libvirtError):  # QEMU may be gone before its answer is read
+        libvirt_qemu.qemuMonitorCommand(lab.domain(host, vm), '{"execute":"quit"}', 0)
 
 
 def move_by_hand(lab: Lab, vm: str, source: str, target: str) -> None:
