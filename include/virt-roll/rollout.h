@@ -265,6 +265,11 @@ gboolean vr_phase_is_last(VrPhase phase);          /* nothing more happens to th
 gboolean vr_phase_is_satisfied(VrPhase phase);     /* what comes `after` it may begin */
 gboolean vr_phase_is_host_down(VrPhase phase);     /* from apply until verified */
 gboolean vr_rollout_is_over(VrRolloutPhase phase); /* no command until somebody asks */
+/*
+ * Is a person asked because of this migration step's VM, itself or at the gate that watches it? Then
+ * the VM may be left out (VR_INPUT_DEFER).
+ */
+gboolean vr_rollout_is_asked_about(const VrRollout *self, const VrStepState *step);
 /* There is one, and it is neither done nor closed: it goes on before another begins. */
 gboolean vr_rollout_is_unfinished(const VrRollout *self);
 

@@ -203,9 +203,9 @@ find_deferrable(const Run *self, const VrRollout *rollout, GError **error)
 
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
-        gboolean waits = step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED;
-        if (!waits || (g_strcmp0(step->plan->vm_uuid, self->defer) != 0 &&
-                       g_strcmp0(step->plan->vm, self->defer) != 0))
+        if (!vr_rollout_is_asked_about(rollout, step) ||
+            (g_strcmp0(step->plan->vm_uuid, self->defer) != 0 &&
+             g_strcmp0(step->plan->vm, self->defer) != 0))
             continue;
         if (found != NULL && g_strcmp0(found->vm_uuid, step->plan->vm_uuid) != 0) {
             g_set_error(error, VR_ERROR, VR_ERROR_INVALID,

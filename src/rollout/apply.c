@@ -42,7 +42,8 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_UNDEFINING_TARGET] = B(OBSERVING),
     [VR_PHASE_DEFINING_TARGET] = B(OBSERVING),
     [VR_PHASE_SETTING_AUTOSTART] = B(OBSERVING),
-    [VR_PHASE_SETTLED] = B(OBSERVING), /* a stale definition came back on its source */
+    /* A stale definition came back on its source; its gate asked, and it is left out. */
+    [VR_PHASE_SETTLED] = B(OBSERVING) | B(STOPPED),
     [VR_PHASE_WATCHING] = B(LOOKING),
     [VR_PHASE_LOOKING] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED),
     [VR_PHASE_CHECKING_BOOT] = B(PASSED),

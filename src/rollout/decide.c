@@ -172,8 +172,8 @@ defer(VrDeciding *self)
     for (guint i = 0; i < self->rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self->rollout, i);
         if (g_strcmp0(step->plan->vm_uuid, self->input->vm_uuid) == 0 &&
-            (step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED ||
-             step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_DEFERRED))
+            (vr_rollout_is_asked_about(self->rollout, step) || step->phase == VR_PHASE_PENDING ||
+             step->phase == VR_PHASE_DEFERRED))
             vr_deciding_enter(
                 self, step, VR_PHASE_STOPPED,
                 g_strdup_printf("%s was left out: %s", step->plan->vm, self->input->text));

@@ -193,6 +193,23 @@ vr_rollout_is_over(VrRolloutPhase phase)
 }
 
 gboolean
+vr_rollout_is_asked_about(const VrRollout *self, const VrStepState *step)
+{
+    if (step->plan->kind != VR_STEP_MIGRATE)
+        return FALSE;
+    if (step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED)
+        return TRUE;
+    for (guint i = 0; step->phase == VR_PHASE_SETTLED && i < self->steps->len; i++) {
+        const VrStepState *gate = vr_rollout_step(self, i);
+        if (gate->plan->kind == VR_STEP_GATE && gate->phase == VR_PHASE_NEEDS_OPERATOR &&
+            g_strcmp0(gate->plan->host, step->plan->target) == 0 &&
+            g_strcmp0(gate->plan->source, step->plan->source) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
 vr_rollout_is_unfinished(const VrRollout *self)
 {
     return self->basis != NULL && self->phase != VR_ROLLOUT_DONE &&

@@ -52,6 +52,8 @@ undefine_source(SimWorld *self, SimMigration *migration)
         source->defined = FALSE; /* the file and the link stay: the next daemon reads them again */
     else
         sim_guest_undefine(self, migration->vm, migration->source, SIM_BY_LIBVIRT);
+    if (migration->foreign) /* libvirt does not take it along, and a stranger does not care */
+        sim_vm(self, migration->vm)->autostart = FALSE;
     sim_migration_end_source(self, migration);
 }
 

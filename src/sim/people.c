@@ -235,6 +235,7 @@ postcopy_ends(SimWorld *self, gpointer data)
         if (source->qemu != SIM_QEMU_NONE)
             sim_guest_set(self, journey->vm, journey->source, SIM_QEMU_NONE, SIM_BY_STRANGER);
         sim_guest_undefine(self, journey->vm, journey->source, SIM_BY_STRANGER);
+        sim_vm(self, journey->vm)->autostart = FALSE;
     }
     g_free(data);
 }

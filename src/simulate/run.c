@@ -161,15 +161,14 @@ is_to_be_left(const Run *self, const VrPlanStep *plan)
 
 /* Every update that waits for a person is tried again, a VM that is fine as it is left out. */
 static void
-answer(Run *self, const VrStepState *step)
+answer(Run *self, const VrRollout *rollout, const VrStepState *step)
 {
     const VrPlanStep *plan = step->plan;
 
-    if (step->phase != VR_PHASE_NEEDS_OPERATOR)
-        return;
-    if (plan->kind == VR_STEP_UPDATE)
+    if (plan->kind == VR_STEP_UPDATE && step->phase == VR_PHASE_NEEDS_OPERATOR)
         ask(self, VR_INPUT_RETRY, plan->host);
-    else if (plan->kind == VR_STEP_MIGRATE && self->repaired && is_to_be_left(self, plan))
+    else if (self->repaired && vr_rollout_is_asked_about(rollout, step) &&
+             is_to_be_left(self, plan))
         ask(self, VR_INPUT_DEFER, plan->vm_uuid);
 }
 
@@ -179,7 +178,7 @@ take_up(Run *self)
     const VrRollout *rollout = vr_engine_rollout(self->engine);
 
     for (guint i = 0; i < rollout->steps->len; i++)
-        answer(self, vr_rollout_step(rollout, i));
+        answer(self, rollout, vr_rollout_step(rollout, i));
     ask(self, VR_INPUT_START, NULL);
     self->quiet_since_us = self->world->now_us;
 }
