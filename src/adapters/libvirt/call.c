@@ -32,6 +32,7 @@ vr_call_unref(gpointer call)
         return;
     VrLibvirt *owner = self->host->owner;
     self->class->clear(self);
+    g_clear_pointer(&self->deadline, g_source_unref);
     g_free(self);
     vr_libvirt_unref(owner);
 }
@@ -61,12 +62,49 @@ push(VrCall *self)
     (void)g_thread_pool_push(pool, self, NULL);
 }
 
+/* Tells the caller, unless somebody does already. */
+static void
+give_up(VrCall *self, VrErrorCode code, const char *reason)
+{
+    if (!vr_call_claim(self))
+        return;
+    const char *fate = self->effective ? "the daemon may still be working on it"
+                                       : "nothing was asked of the daemon yet";
+    g_autoptr(GError) why =
+        g_error_new(VR_ERROR, (gint)(self->effective ? VR_ERROR_UNREACHABLE : code), "%s: %s; %s",
+                    self->host->name, reason, fate);
+    self->class->cut_off(self, why);
+    vr_call_end(self);
+}
+
+/* Its worker stays where it is, and the host has one less, until libvirt comes back. */
+static gboolean
+is_overdue(gpointer call)
+{
+    give_up(call, VR_ERROR_TIMEOUT,
+            "no answer for " G_STRINGIFY(VR_CALL_DEADLINE_S) " s, though its daemon is alive: its "
+                                                             "storage or a VM's QEMU may hang");
+    VR_HAND_OVER(call);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+set_deadline(VrCall *self)
+{
+    if (self->class->is_migration)
+        return;
+    self->deadline = g_timeout_source_new_seconds(VR_CALL_DEADLINE_S);
+    g_source_set_callback(self->deadline, is_overdue, vr_call_ref(self), vr_call_unref);
+    g_source_attach(self->deadline, NULL);
+}
+
 void
 vr_call_submit(gpointer call)
 {
     VrCall *self = call;
     VrLibvirt *owner = self->host->owner;
 
+    set_deadline(self);
     pthread_mutex_lock(&owner->lock);
     gboolean refused = owner->closing;
     if (refused) {
@@ -85,6 +123,8 @@ vr_call_submit(gpointer call)
             g_error_new(VR_ERROR, VR_ERROR_CANCELLED, "%s: not asked: the controller is closing",
                         self->host->name);
         self->class->cut_off(self, why);
+        if (self->deadline != NULL)
+            g_source_destroy(self->deadline);
         vr_call_unref(self);
     }
 }
@@ -110,6 +150,8 @@ vr_call_end(gpointer call)
     VrCall *self = call;
     VrLibvirt *owner = self->host->owner;
 
+    if (self->deadline != NULL)
+        g_source_destroy(self->deadline);
     pthread_mutex_lock(&owner->lock);
     g_queue_unlink(&owner->calls, &self->link);
     pthread_cond_broadcast(&owner->idle);
@@ -206,25 +248,6 @@ vr_call_wait_until(VrLibvirt *self, pthread_cond_t *condition, gint64 deadline_u
     return pthread_cond_timedwait(condition, &self->lock, &deadline) != ETIMEDOUT;
 }
 
-static void
-cut_off(VrCall *self)
-{
-    if (!vr_call_claim(self))
-        return;
-    g_autoptr(GError) why = NULL;
-    if (self->effective) {
-        why = g_error_new(VR_ERROR, VR_ERROR_UNREACHABLE,
-                          "%s: gave up waiting because the controller is closing; the daemon may "
-                          "still be working on it",
-                          self->host->name);
-    } else {
-        why = g_error_new(VR_ERROR, VR_ERROR_CANCELLED, "%s: not asked: the controller is closing",
-                          self->host->name);
-    }
-    self->class->cut_off(self, why);
-    vr_call_end(self);
-}
-
 static GPtrArray *
 copy_calls(VrLibvirt *self, gboolean only_migrations)
 {
@@ -244,7 +267,7 @@ cut_off_some(VrLibvirt *self, gboolean only_migrations)
     g_autoptr(GPtrArray) calls = copy_calls(self, only_migrations);
     pthread_mutex_unlock(&self->lock);
     for (guint i = 0; i < calls->len; i++)
-        cut_off(g_ptr_array_index(calls, i));
+        give_up(g_ptr_array_index(calls, i), VR_ERROR_CANCELLED, "the controller is closing");
 }
 
 /* Those that wait for their host's turn will not get it any more. */
@@ -256,7 +279,7 @@ cut_off_waiting(VrLibvirt *self)
         VrCall *call = g_queue_pop_head(&self->hosts[i].waiting);
         pthread_mutex_unlock(&self->lock);
         while (call != NULL) {
-            cut_off(call);
+            give_up(call, VR_ERROR_CANCELLED, "the controller is closing");
             vr_call_unref(call);
             pthread_mutex_lock(&self->lock);
             call = g_queue_pop_head(&self->hosts[i].waiting);

@@ -11,6 +11,12 @@ G_BEGIN_DECLS
 
 typedef struct VrCall VrCall;
 
+/*
+ * libvirt gives up after 30 s waiting for another call's job, but never while QEMU or storage does
+ * not answer: a guest whose QEMU hangs would keep its caller for ever.
+ */
+#define VR_CALL_DEADLINE_S 45
+
 typedef struct {
     gsize size; /* of the structure that begins with a VrCall */
     gboolean is_migration;
@@ -25,6 +31,8 @@ struct VrCall {
     gpointer data;       /* of the caller */
     gint references;
 
+    GSource *deadline; /* NULL: a migration, which ends when it ends */
+
     /* Under the owner's lock. */
     gboolean claimed;      /* somebody is about to tell the caller how it ended */
     gboolean effective;    /* libvirt may have been asked to change something */
@@ -37,7 +45,10 @@ gpointer vr_call_new(const VrCallClass *class, VrLibvirtHost *host, gpointer dat
 gpointer vr_call_ref(gpointer self);
 void vr_call_unref(gpointer self);
 
-/* Hands it to the workers, or cuts it off if the adapter is closing. (transfer full) */
+/*
+ * Hands it to the workers, or cuts it off if the adapter is closing. A short call that has not come
+ * back in VR_CALL_DEADLINE_S is cut off too. (transfer full)
+ */
 void vr_call_submit(gpointer self);
 
 /*

@@ -6,15 +6,11 @@
 #include "adapters/libvirt/connection.h"
 #include "adapters/libvirt/failure.h"
 
-#define BYTES_PER_MIB (1024 * 1024)
-#define KIB_PER_MIB 1024
-/*
- * libvirt itself gives up after 30 s waiting for another call's job, but never while QEMU does not
- * answer: a guest whose QEMU hangs would keep its reader for ever.
- */
-#define DEADLINE_S 45
 /* A domain that changes under each try is in the middle of something; the engine asks again. */
 #define TRIES_MAX 5
+
+#define BYTES_PER_MIB (1024 * 1024)
+#define KIB_PER_MIB 1024
 
 typedef enum {
     ANSWER_ABSENT,
@@ -237,7 +233,6 @@ typedef struct {
     VrRole role;
     gboolean with_definition;
     VrReadDone done;
-    GSource *deadline;
 } ReadCall;
 
 /* What does not belong to the class: may be missing without making the class unknown. */
@@ -290,7 +285,6 @@ read_run(VrCall *call)
         vr_read_side(connection, call->host, self->vm_uuid, self->role, generation, &reading);
         read_extras(self, connection, &reading);
     }
-    g_source_destroy(self->deadline);
     if (vr_call_claim(self)) {
         tell(self, &reading);
         vr_call_end(self);
@@ -301,7 +295,6 @@ static void
 read_cut_off(VrCall *call, const GError *why)
 {
     ReadCall *self = (ReadCall *)call;
-    g_source_destroy(self->deadline);
     tell_unknown(self->done, call->data, why);
 }
 
@@ -309,34 +302,7 @@ static void
 read_clear(VrCall *call)
 {
     ReadCall *self = (ReadCall *)call;
-    g_source_unref(self->deadline);
     g_free(self->vm_uuid);
-}
-
-/* Its worker stays where it is, and the host has one less, until libvirt comes back. */
-static gboolean
-read_is_overdue(gpointer data)
-{
-    ReadCall *self = data;
-    if (vr_call_claim(self)) {
-        g_autoptr(GError) why =
-            g_error_new(VR_ERROR, VR_ERROR_TIMEOUT,
-                        "%s: cannot read VM %s: no answer for %d s, though its "
-                        "daemon is alive: its storage or the VM's QEMU may hang",
-                        self->call.host->name, self->vm_uuid, DEADLINE_S);
-        tell_unknown(self->done, self->call.data, why);
-        vr_call_end(self);
-    }
-    VR_HAND_OVER(self);
-    return G_SOURCE_REMOVE;
-}
-
-static void
-set_deadline(ReadCall *self)
-{
-    self->deadline = g_timeout_source_new_seconds(DEADLINE_S);
-    g_source_set_callback(self->deadline, read_is_overdue, vr_call_ref(self), vr_call_unref);
-    g_source_attach(self->deadline, NULL);
 }
 
 static const VrCallClass read_class = {sizeof(ReadCall), FALSE, read_run, read_cut_off, read_clear};
@@ -356,6 +322,5 @@ vr_read_start(gpointer context, const char *host, const char *vm_uuid, VrRole ro
     self->role = role;
     self->with_definition = with_definition;
     self->done = done;
-    set_deadline(self);
     vr_call_submit(self);
 }
