@@ -266,7 +266,7 @@ gboolean vr_phase_is_satisfied(VrPhase phase);     /* what comes `after` it may 
 gboolean vr_phase_is_host_down(VrPhase phase);     /* from apply until verified */
 gboolean vr_rollout_is_over(VrRolloutPhase phase); /* no command until somebody asks */
 /*
- * Is a person asked because of this migration step's VM, itself or at the gate that watches it? Then
+ * Is a person asked about this migration step's VM, for itself or at the gate that watches it? Then
  * the VM may be left out (VR_INPUT_DEFER).
  */
 gboolean vr_rollout_is_asked_about(const VrRollout *self, const VrStepState *step);

@@ -4,8 +4,8 @@
 
 /* Steps at work, by what limits them. */
 typedef struct {
-    gint64 migrations;
-    gint64 hosts_down; /* from the facts before to open again */
+    GPtrArray *migrations; /* (element-type VrStepState) busy ones: few, whatever the fleet */
+    gint64 hosts_down;     /* from the facts before to open again */
     gboolean busy;
     gboolean waiting;          /* for a gate, or until something is tried again */
     const VrStepState *asking; /* first step that needs a person */
@@ -33,7 +33,7 @@ failure_domain(const VrInventory *inventory, const char *host)
 static VrWork
 survey(const VrRollout *self)
 {
-    VrWork work = {0};
+    VrWork work = {.migrations = g_ptr_array_new()};
 
     for (guint i = 0; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
@@ -46,38 +46,28 @@ survey(const VrRollout *self)
             work.asking = step;
         if (step->phase == VR_PHASE_FAILED && work.failed == NULL)
             work.failed = step;
-        if (step->plan->kind == VR_STEP_MIGRATE)
-            work.migrations += busy;
+        if (step->plan->kind == VR_STEP_MIGRATE && busy)
+            g_ptr_array_add(work.migrations, (gpointer)(guintptr)step);
         else if (step->plan->kind == VR_STEP_UPDATE)
             work.hosts_down += is_in_update(step);
     }
     return work;
 }
 
-static gint64
-count_migrations(const VrRollout *self, const char *source, const char *target)
-{
-    gint64 count = 0;
-
-    for (guint i = 0; i < self->steps->len; i++) {
-        const VrStepState *step = vr_rollout_step(self, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && vr_step_is_busy(step) &&
-            (source == NULL || g_strcmp0(step->plan->source, source) == 0) &&
-            (target == NULL || g_strcmp0(step->plan->target, target) == 0))
-            count++;
-    }
-    return count;
-}
-
 static gboolean
 has_slot(const VrRollout *self, const VrWork *work, const VrPlanStep *plan)
 {
     const VrLimits *limits = &self->basis->policy->limits;
+    gint64 out = 0;
+    gint64 in = 0;
 
-    if (limits->migrations_max != 0 && work->migrations >= limits->migrations_max)
-        return FALSE;
-    return count_migrations(self, plan->source, NULL) < limits->migrations_out_per_host &&
-           count_migrations(self, NULL, plan->target) < limits->migrations_in_per_host;
+    for (guint i = 0; i < work->migrations->len; i++) {
+        const VrStepState *other = g_ptr_array_index(work->migrations, i);
+        out += g_strcmp0(other->plan->source, plan->source) == 0;
+        in += g_strcmp0(other->plan->target, plan->target) == 0;
+    }
+    return (limits->migrations_max == 0 || work->migrations->len < limits->migrations_max) &&
+           out < limits->migrations_out_per_host && in < limits->migrations_in_per_host;
 }
 
 /* A migration may begin once its source is closed; if that has not begun, it begins now. */
@@ -222,6 +212,7 @@ vr_rollout_advance(const VrRollout *self, gint64 now_us, GPtrArray *out_events)
         return;
 
     VrWork work = survey(self);
+    g_autoptr(GPtrArray) migrations = work.migrations; /* freed at the end */
     gboolean may_begin = vr_rollout_may_begin(self);
     for (guint i = 0; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
