@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How fast a journal is replayed: events a second, for fleets of several sizes. Each journal is made
+ * How fast a journal is replayed: events a second, for fleets of several sizes. Each one is made
  * by a whole simulated rollout without faults. The baseline is parsing alone, in the same run. In
  * time of this process, which other work on the machine does not lengthen.
  */
