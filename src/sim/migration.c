@@ -206,6 +206,15 @@ may_prepare(const SimWorld *self, const SimMigration *migration)
            target->job == SIM_JOB_NONE && sim_copy_is_active(sim_migration_source(self, migration));
 }
 
+/* What is written meanwhile is sent again; a guest that outruns its link is slowed down. */
+static gint64
+sending_us(const SimVm *vm, gint64 rate_mib_per_s)
+{
+    gint64 rate = MAX(rate_mib_per_s, 1);
+
+    return vm->resident_mib * SIM_S / MAX(rate - vm->dirty_mib_per_s, (rate + 4) / 5);
+}
+
 static void
 prepare(SimWorld *self, SimMigration *migration)
 {
@@ -224,8 +233,7 @@ prepare(SimWorld *self, SimMigration *migration)
                   SIM_BY_LIBVIRT);
     sim_migration_set_job(self, migration, target, SIM_JOB_IN_PREPARE);
     migration->source_connected = migration->target_connected = TRUE;
-    migration->sent_until_us =
-        self->now_us + vm->resident_mib * SIM_S / MAX(migration->rate_mib_per_s, 1);
+    migration->sent_until_us = self->now_us + sending_us(vm, migration->rate_mib_per_s);
     migration->never_converges = sim_world_strikes(self, SIM_FAULT_NO_PROGRESS);
     sim_migration_set_job(self, migration, sim_migration_source(self, migration),
                           SIM_JOB_OUT_PERFORM);
