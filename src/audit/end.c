@@ -168,7 +168,10 @@ trouble_of_host(const SimAuditor *self, guint index)
     return NULL;
 }
 
-/* Where one of its steps begins or ends, so that the plan can still go on with it. */
+/*
+ * Where one of its steps begins or ends, so that the plan can still go on with it. A step that was
+ * over because its VM was off never takes it away, when somebody has started it again.
+ */
 static gboolean
 is_in_its_plan(const SimAuditor *self, guint vm, guint host)
 {
@@ -176,7 +179,8 @@ is_in_its_plan(const SimAuditor *self, guint vm, guint host)
 
     for (guint i = 0; steps != NULL && i < steps->len; i++) {
         const AuditStep *step = &self->steps[g_array_index(steps, guint, i)];
-        if (step->source == host || (step->target == host && sim_host(self->world, host)->updated))
+        if ((step->source == host && step->phase != VR_PHASE_STOPPED) ||
+            (step->target == host && sim_host(self->world, host)->updated))
             return TRUE;
     }
     if (steps != NULL)
