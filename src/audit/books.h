@@ -78,6 +78,7 @@ typedef struct {
     VrPhase phase;
     guint attempt;
     gint64 at_us;        /* durable since */
+    gint64 settled_us;   /* durably settled for the first time; AUDIT_NEVER */
     guint called;        /* attempt whose call was issued; 0 */
     guint stage_attempt; /* attempt whose stage has begun; 0 */
     gint64 issued_us;    /* last stage that was issued, not only attached to, … */
@@ -201,6 +202,8 @@ void audit_list_seen(SimAuditor *self, const SimFact *fact);
 /* VMs have left it and the gate of one of their targets has not passed. */
 gboolean audit_is_refuge(const SimAuditor *self, guint host);
 void audit_refuge(SimAuditor *self, guint host, const char *when);
+/* A gate has durably passed. */
+void audit_gate_passed(SimAuditor *self, guint step);
 
 /* arrival.c: what a VM must be like once its step has durably settled */
 void audit_settled(SimAuditor *self, guint step);

@@ -70,6 +70,17 @@ is_our_doing(const SimAuditor *self, const SimFact *fact, const AuditCopy *known
            vm->touched_us[SIM_BY_OWNER] == AUDIT_NEVER;
 }
 
+/* Has the controller read any copy since two of them run? */
+static gboolean
+was_looked_at_since_split(const SimAuditor *self, const AuditVm *vm)
+{
+    for (guint i = 0; i < self->host_count; i++) {
+        if (vm->at[i].taken_us >= vm->split_us)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 check_runs_once(SimAuditor *self, const SimFact *fact, const AuditCopy *known)
 {
@@ -78,7 +89,8 @@ check_runs_once(SimAuditor *self, const SimFact *fact, const AuditCopy *known)
 
     audit_count(self, SIM_RULE_I1);
     if (running <= 1) {
-        if (fact->cause == SIM_BY_OPERATOR)
+        /* What was over before anybody looked can be known to nobody. */
+        if (fact->cause == SIM_BY_OPERATOR || !was_looked_at_since_split(self, vm))
             vm->split_us = AUDIT_NEVER;
         return;
     }

@@ -212,6 +212,24 @@ trouble_of_vm(const SimAuditor *self, guint vm)
     return audit_wrong_state(self, vm, where);
 }
 
+/* Somebody else's guests take the room that a VM of the plan needs on its target. */
+static gboolean
+has_no_room(const SimAuditor *self, const AuditStep *step)
+{
+    gint64 used_mib = sim_vm(self->world, step->vm)->memory_mib;
+    gboolean strangers = FALSE;
+
+    for (guint i = 0; i < self->vms->len; i++) {
+        if (i == step->vm || !sim_copy_is_active(sim_copy(self->world, i, step->target)))
+            continue;
+        used_mib += sim_vm(self->world, i)->memory_mib;
+        strangers |= !sim_vm(self->world, i)->planned || audit_vm_strange(self, i);
+    }
+    return strangers &&
+           used_mib >
+               vr_policy_usable_mib(self->policy, sim_host(self->world, step->target)->memory_mib);
+}
+
 /* What in truth keeps the rollout from being done; NULL: nothing. (transfer full) */
 static char *
 find_trouble(const SimAuditor *self)
@@ -220,6 +238,13 @@ find_trouble(const SimAuditor *self)
         const char *trouble = trouble_of_host(self, i);
         if (trouble != NULL)
             return g_strdup_printf("%s %s", audit_host_name(self, i), trouble);
+    }
+    for (guint i = 1; i <= self->step_count; i++) {
+        const AuditStep *step = &self->steps[i];
+        if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SETTLED &&
+            has_no_room(self, step))
+            return g_strdup_printf("%s has no room for %s", audit_host_name(self, step->target),
+                                   audit_vm_name(self, step->vm));
     }
     for (guint i = 0; i < self->vms->len; i++) {
         const char *trouble = sim_vm(self->world, i)->planned ? trouble_of_vm(self, i) : NULL;

@@ -7,7 +7,8 @@
 
 #include "audit/books.h"
 
-/* The controller cannot know at once that a host is lost. */
+/* A list that was slow, and a slow journal, may take so long. */
+#define GATE_LOOK_US (60 * SIM_S)
 
 /* ------------------------------------------------------------------ proven empty */
 
@@ -179,6 +180,43 @@ audit_refuge(SimAuditor *self, guint host, const char *when)
                      "%s: holds %" G_GINT64_FORMAT " MiB %s, and %" G_GINT64_FORMAT
                      " MiB could not come back",
                      name, there_mib, when, left_mib);
+}
+
+/* Not alive there for so long before its gate passed, and listed since: the look was wasted. */
+static gboolean
+was_seen_gone(const SimAuditor *self, const AuditStep *arrival)
+{
+    const AuditVm *vm = audit_vm(self, arrival->vm);
+    gint64 seen_us =
+        MIN(self->hosts[arrival->target].lists_us[0], self->world->now_us - GATE_LOOK_US);
+
+    return !sim_copy_is_active(sim_copy(self->world, arrival->vm, arrival->target)) &&
+           vm->at[arrival->target].changed_us < seen_us &&
+           sim_vm(self->world, arrival->vm)->wish != SIM_WISH_OFF &&
+           !audit_vm_strange(self, arrival->vm) && !audit_vm_repaired(self, arrival->vm);
+}
+
+/* It has watched each of its VMs for its length, and then they were all alive. */
+void
+audit_gate_passed(SimAuditor *self, guint id)
+{
+    const AuditStep *gate = &self->steps[id];
+    gint64 length_us = self->policy->limits.gate_s * SIM_S;
+    gboolean jumped = self->world->faults.struck[SIM_FAULT_CLOCK_JUMP] > 0;
+
+    audit_count(self, SIM_RULE_R4);
+    for (guint i = 1; i <= self->step_count; i++) {
+        const AuditStep *arrival = &self->steps[i];
+        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
+            arrival->source != gate->source || arrival->target != gate->target)
+            continue;
+        if (!jumped && self->world->now_us - arrival->settled_us < length_us)
+            audit_breach(self, SIM_RULE_R4, "%s: its gate passes before its time",
+                         audit_vm_name(self, arrival->vm));
+        if (was_seen_gone(self, arrival))
+            audit_breach(self, SIM_RULE_R4, "%s: its gate passes, and it is not alive on %s",
+                         audit_vm_name(self, arrival->vm), audit_host_name(self, arrival->target));
+    }
 }
 
 /* ------------------------------------------------------------------ facts */

@@ -50,6 +50,8 @@ migrate_step_changed(SimAuditor *self, guint id, VrPhase before)
     const AuditStep *step = &self->steps[id];
 
     if (step->phase == VR_PHASE_SETTLED && before != VR_PHASE_SETTLED) {
+        if (self->steps[id].settled_us == AUDIT_NEVER)
+            self->steps[id].settled_us = self->world->now_us;
         self->left[step->source]++;
         audit_settled(self, id);
     }
@@ -72,6 +74,7 @@ gate_step_changed(SimAuditor *self, guint id, VrPhase before)
 
     if (step->phase != VR_PHASE_PASSED || before == VR_PHASE_PASSED)
         return;
+    audit_gate_passed(self, id);
     audit_refuge(self, step->source, "as the gate of a target of its VMs passed");
     g_assert(self->gates_open[step->source] > 0);
     self->gates_open[step->source]--;

@@ -82,6 +82,18 @@ check_target_is_good(SimAuditor *self, const SimFact *fact, guint id)
         audit_breach(self, SIM_RULE_I17, "%s: sent to %s, which is not updated", name, target);
 }
 
+/* From its first migration on: what comes meanwhile would be there when it is updated. */
+static void
+check_source_is_closed(SimAuditor *self, const SimFact *fact)
+{
+    if (self->hosts[fact->host].update == 0)
+        return;
+    audit_count(self, SIM_RULE_R4);
+    if (!sim_host(self->world, fact->host)->closed)
+        audit_breach(self, SIM_RULE_R4, "%s: leaves %s, which is not closed",
+                     audit_vm_name(self, fact->vm), audit_host_name(self, fact->host));
+}
+
 void
 audit_migration_issued(SimAuditor *self, const SimFact *fact, guint step)
 {
@@ -96,6 +108,7 @@ audit_migration_issued(SimAuditor *self, const SimFact *fact, guint step)
     };
 
     check_alone(self, fact);
+    check_source_is_closed(self, fact);
     check_target_is_free(self, fact);
     check_target_is_good(self, fact, step);
     if (vm->calls == NULL)
