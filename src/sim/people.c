@@ -291,7 +291,8 @@ create_vm(SimWorld *self, guint host)
 
     if (!sim_host_answers(self, host) || sim_host(self, host)->closed)
         return;
-    (void)sim_world_add_vm(self, uuid, name, host, 1024, SIM_WISH_RUNNING);
+    gint64 gib = sim_faults_extent(&self->faults, SIM_FAULT_STRANGER_CREATES, 1, 24);
+    (void)sim_world_add_vm(self, uuid, name, host, gib * 1024, SIM_WISH_RUNNING);
 }
 
 static void

@@ -7,6 +7,8 @@
 #define DRAW_FLEET 0x5eedu
 #define DRAW_VMS 0xf1ee7u
 #define DRAW_POLICY 0x9011c7u
+#define DRAW_FULL 0xf011u
+#define HOST_MIB 65536
 
 static guint
 below(GRand *random, guint bound)
@@ -141,7 +143,7 @@ add_hosts(VrInventory *inventory, guint count, GRand *random)
     for (guint h = 0; h < count; h++) {
         g_autofree char *name = g_strdup_printf("h%02u", h + 1);
         VrHost *host = vr_inventory_add_host(inventory, name);
-        host->memory_mib = 65536;
+        host->memory_mib = HOST_MIB;
         host->vcpus = 256;
         host->link_mib_per_s = chance(random, 30) ? 100 : 1000;
         host->update_s = 30 + below(random, 300);
@@ -178,11 +180,23 @@ add_vm(VrInventory *inventory, guint host, gint64 room_mib, GRand *random)
         vm->group = g_strdup(vr_inventory_group(inventory, 0)->name);
 }
 
+/* Most fleets have room to spare. In the others memory is what everything turns on. */
+static gint64
+draw_fullness(guint32 seed)
+{
+    GRand *random = g_rand_new_with_seed(seed ^ DRAW_FULL);
+    gint64 fullness = chance(random, 30) ? 4 : 1;
+
+    g_rand_free(random);
+    return fullness;
+}
+
 VrInventory *
 sim_scenario_inventory(const SimScenario *self)
 {
     VrInventory *inventory = vr_inventory_new();
     GRand *random = g_rand_new_with_seed(self->seed ^ DRAW_VMS);
+    gint64 room_mib = HOST_MIB / (gint64)MAX(self->vms_per_host, 1) * draw_fullness(self->seed);
     guint empty = self->hosts > 3 && chance(random, 25) ? 2 : 1;
 
     add_hosts(inventory, self->hosts, random);
@@ -193,7 +207,7 @@ sim_scenario_inventory(const SimScenario *self)
     for (guint h = 0; h + empty < self->hosts; h++) {
         guint count = below(random, self->vms_per_host + 1);
         for (guint v = 0; v < count; v++)
-            add_vm(inventory, h, 65536 / (gint64)MAX(self->vms_per_host, 1), random);
+            add_vm(inventory, h, room_mib, random);
     }
     g_rand_free(random);
     gboolean is_valid = vr_inventory_seal(inventory, NULL);
