@@ -24,7 +24,8 @@ typedef struct {
     guint reader;    /* controller of the last read that came back; 0: none */
     gint64 taken_us; /* when the truth of the last read was taken, … */
     gint64 read_us;  /* … and that of the last one that came back */
-    VrSide side;     /* what that said */
+    VrSide side;     /* what that said … */
+    guint agreed; /* … and so many reads of this controller before it, without another between */
 } AuditCopy;
 
 /* A migrate call that was issued and has not begun. */
@@ -78,6 +79,7 @@ typedef struct {
     VrPhase phase;
     guint attempt;
     gint64 at_us;        /* durable since */
+    gboolean asked;      /* a person, at least once */
     gint64 settled_us;   /* durably settled for the first time; AUDIT_NEVER */
     guint called;        /* attempt whose call was issued; 0 */
     guint stage_attempt; /* attempt whose stage has begun; 0 */

@@ -44,6 +44,29 @@ person_asked(SimAuditor *self, const AuditStep *step)
         ask_about_host(self, step->host);
 }
 
+/* Off by its owner's will, or a person was asked: nobody else may say that a VM is to stay off. */
+static void
+check_stopped(SimAuditor *self, const AuditStep *step)
+{
+    audit_count(self, SIM_RULE_I14);
+    if (sim_vm(self->world, step->vm)->died && !step->asked && !audit_vm_strange(self, step->vm))
+        audit_breach(self, SIM_RULE_I14, "%s: has died, and its step says that it was stopped",
+                     audit_vm_name(self, step->vm));
+}
+
+/* Listed as the machine that it is now, and taken for the one that it was. */
+static void
+check_same_machine(SimAuditor *self, guint index)
+{
+    const AuditHost *host = &self->hosts[index];
+
+    audit_count(self, SIM_RULE_I17);
+    if (g_strcmp0(sim_host(self->world, index)->uuid, host->uuid) != 0 &&
+        host->lists_us[0] > host->failed_us)
+        audit_breach(self, SIM_RULE_I17, "%s: is another machine, and is opened",
+                     audit_host_name(self, index));
+}
+
 static void
 migrate_step_changed(SimAuditor *self, guint id, VrPhase before)
 {
@@ -55,6 +78,8 @@ migrate_step_changed(SimAuditor *self, guint id, VrPhase before)
         self->left[step->source]++;
         audit_settled(self, id);
     }
+    if (step->phase == VR_PHASE_STOPPED)
+        check_stopped(self, step);
 }
 
 static void
@@ -65,6 +90,8 @@ update_step_changed(SimAuditor *self, guint id)
     if (step->phase == VR_PHASE_SWEEPING || step->phase == VR_PHASE_OPENING ||
         step->phase == VR_PHASE_UPDATED)
         self->hosts[step->host].applied = FALSE;
+    if (step->phase == VR_PHASE_OPENING)
+        check_same_machine(self, step->host);
 }
 
 static void
@@ -102,8 +129,10 @@ step_phase(SimAuditor *self, const VrEvent *event)
         audit_count(self, SIM_RULE_L4); /* decided, and in time */
     step->unsure = step->unsure && event->phase == VR_PHASE_OBSERVING;
     self->look_us = MIN(self->look_us, self->world->now_us);
-    if (event->phase == VR_PHASE_NEEDS_OPERATOR)
+    if (event->phase == VR_PHASE_NEEDS_OPERATOR) {
+        step->asked = TRUE;
         person_asked(self, step);
+    }
     switch (step->plan->kind) {
     case VR_STEP_UPDATE:
         update_step_changed(self, event->step);
