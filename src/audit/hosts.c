@@ -196,19 +196,19 @@ was_seen_gone(const SimAuditor *self, const AuditStep *arrival)
            !audit_vm_strange(self, arrival->vm) && !audit_vm_repaired(self, arrival->vm);
 }
 
-/* It has watched each of its VMs for its length, and then they were all alive. */
+/* It has watched each of its VMs for its length, from the decision on, and then all were alive. */
 void
 audit_gate_passed(SimAuditor *self, guint id)
 {
     const AuditStep *gate = &self->steps[id];
-    gint64 length_us = self->policy->limits.gate_s * SIM_S;
+    gint64 length_us = self->policy->limits.gate_s * SIM_S - GATE_LOOK_US;
     gboolean jumped = self->world->faults.struck[SIM_FAULT_CLOCK_JUMP] > 0;
 
     audit_count(self, SIM_RULE_R4);
     for (guint i = 1; i <= self->step_count; i++) {
         const AuditStep *arrival = &self->steps[i];
         if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
-            arrival->source != gate->source || arrival->target != gate->target)
+            arrival->source != gate->source || arrival->target != gate->host)
             continue;
         if (!jumped && self->world->now_us - arrival->settled_us < length_us)
             audit_breach(self, SIM_RULE_R4, "%s: its gate passes before its time",
