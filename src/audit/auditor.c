@@ -99,6 +99,7 @@ init_step(SimAuditor *self, const VrPlanStep *plan, GHashTable *vm_by_uuid)
     g_assert(plan->id >= 1 && plan->id <= self->step_count);
     step->plan = plan;
     step->settled_us = AUDIT_NEVER;
+    step->libvirt_id = -1;
     step->vm = SIM_NOWHERE;
     step->source = audit_find_host(self, plan->source);
     step->target = audit_find_host(self, plan->target);

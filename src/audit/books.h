@@ -79,7 +79,8 @@ typedef struct {
     VrPhase phase;
     guint attempt;
     gint64 at_us;        /* durable since */
-    gboolean asked;      /* a person, at least once */
+    gboolean asked;      /* a person, since its last migration was announced */
+    gint64 libvirt_id;   /* of the guest whose migration began; -1: none since it was announced */
     gint64 settled_us;   /* durably settled for the first time; AUDIT_NEVER */
     guint called;        /* attempt whose call was issued; 0 */
     guint stage_attempt; /* attempt whose stage has begun; 0 */

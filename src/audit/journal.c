@@ -54,6 +54,22 @@ check_stopped(SimAuditor *self, const AuditStep *step)
                      audit_vm_name(self, step->vm));
 }
 
+/* Rolled back is what runs on as it did. Another guest of that name is for a person to look at. */
+static void
+check_same_guest(SimAuditor *self, const AuditStep *step)
+{
+    const SimCopy *source = sim_copy(self->world, step->vm, step->source);
+
+    audit_count(self, SIM_RULE_I14);
+    if (step->libvirt_id >= 0 && !step->asked && sim_copy_is_active(source) &&
+        source->libvirt_id != step->libvirt_id &&
+        !audit_changed_unseen(&audit_vm(self, step->vm)->at[step->source]))
+        audit_breach(self, SIM_RULE_I14,
+                     "%s: is %s after its migration, but on %s it is no longer the same guest",
+                     audit_vm_name(self, step->vm), vr_phase_to_string(step->phase),
+                     audit_host_name(self, step->source));
+}
+
 /* Listed as the machine that it is now, and taken for the one that it was. */
 static void
 check_same_machine(SimAuditor *self, guint index)
@@ -80,6 +96,14 @@ migrate_step_changed(SimAuditor *self, guint id, VrPhase before)
     }
     if (step->phase == VR_PHASE_STOPPED)
         check_stopped(self, step);
+    if (before == VR_PHASE_OBSERVING &&
+        (step->phase == VR_PHASE_DEFERRED || step->phase == VR_PHASE_FAILED ||
+         step->phase == VR_PHASE_PENDING))
+        check_same_guest(self, step);
+    if (step->phase == VR_PHASE_MIGRATING) {
+        self->steps[id].asked = FALSE;
+        self->steps[id].libvirt_id = -1;
+    }
 }
 
 static void

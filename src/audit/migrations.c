@@ -276,6 +276,7 @@ audit_migration_begins(SimAuditor *self, const SimFact *fact)
     check_copies(self, fact);
     check_limits(self, fact);
     vm->step = call.step;
+    self->steps[call.step].libvirt_id = sim_copy(self->world, fact->vm, fact->host)->libvirt_id;
     vm->paused_at_begin = sim_copy(self->world, fact->vm, fact->host)->qemu == SIM_QEMU_PAUSED_USER;
 }
 
