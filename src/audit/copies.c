@@ -70,15 +70,15 @@ is_our_doing(const SimAuditor *self, const SimFact *fact, const AuditCopy *known
            vm->touched_us[SIM_BY_OWNER] == AUDIT_NEVER;
 }
 
-/* Has the controller read any copy since two of them run? */
+/* Has the controller read two copies since two of them run? One alone looks as it should. */
 static gboolean
-was_looked_at_since_split(const SimAuditor *self, const AuditVm *vm)
+was_split_seen(const SimAuditor *self, const AuditVm *vm)
 {
-    for (guint i = 0; i < self->host_count; i++) {
-        if (vm->at[i].taken_us >= vm->split_us)
-            return TRUE;
-    }
-    return FALSE;
+    guint reads = 0;
+
+    for (guint i = 0; i < self->host_count; i++)
+        reads += vm->at[i].taken_us >= vm->split_us;
+    return reads > 1;
 }
 
 static void
@@ -90,7 +90,7 @@ check_runs_once(SimAuditor *self, const SimFact *fact, const AuditCopy *known)
     audit_count(self, SIM_RULE_I1);
     if (running <= 1) {
         /* What was over before anybody looked can be known to nobody. */
-        if (fact->cause == SIM_BY_OPERATOR || !was_looked_at_since_split(self, vm))
+        if (fact->cause == SIM_BY_OPERATOR || !was_split_seen(self, vm))
             vm->split_us = AUDIT_NEVER;
         return;
     }

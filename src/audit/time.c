@@ -124,9 +124,8 @@ look_at_unsure_steps(SimAuditor *self)
 
     if (!is_everything_up(self))
         self->calm_us = self->world->now_us;
-    if (self->world->now_us - self->calm_us <= bound_us ||
-        self->world->now_us - self->heard_us > AUDIT_SILENT_US)
-        return;
+    gboolean is_calm = self->world->now_us - self->calm_us > bound_us &&
+                       self->world->now_us - self->heard_us <= AUDIT_SILENT_US;
     for (guint i = 1; i <= self->step_count; i++) {
         AuditStep *step = &self->steps[i];
         if (step->plan->kind != VR_STEP_MIGRATE || !step->unsure)
@@ -141,7 +140,7 @@ look_at_unsure_steps(SimAuditor *self)
         audit_count(self, SIM_RULE_L4);
         if (is_to_be_waited_for(self, step->vm))
             step->waited_us = self->world->now_us;
-        else if (self->world->now_us - step->waited_us > bound_us)
+        else if (is_calm && self->world->now_us - step->waited_us > bound_us)
             audit_breach(self, SIM_RULE_L4,
                          "%s: its step is still %s, %" G_GINT64_FORMAT
                          " s after the controller started and all was well",

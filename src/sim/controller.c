@@ -238,8 +238,10 @@ sim_controller_free(SimController *self)
         SimWait *wait = g_ptr_array_steal_index_fast(self->waits, self->waits->len - 1);
         wait->finish(wait, TRUE);
     }
-    sim_calls_orphan(self);
-    run_posts(self);
+    do {
+        sim_calls_orphan(self);
+        run_posts(self); /* an observation asks for its next reading */
+    } while (self->calls->len > 0);
     g_ptr_array_unref(self->waits);
     g_ptr_array_unref(self->calls);
     g_free(self);
