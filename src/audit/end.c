@@ -169,8 +169,8 @@ trouble_of_host(const SimAuditor *self, guint index)
 }
 
 /*
- * Where one of its steps begins or ends, so that the plan can still go on with it. A step that was
- * over because its VM was off never takes it away, when somebody has started it again.
+ * Where one of its steps begins or ends, so that the plan can still go on with it. A step that is
+ * over, settled or because its VM was off, never takes it away when somebody has brought it back.
  */
 static gboolean
 is_in_its_plan(const SimAuditor *self, guint vm, guint host)
@@ -179,7 +179,8 @@ is_in_its_plan(const SimAuditor *self, guint vm, guint host)
 
     for (guint i = 0; steps != NULL && i < steps->len; i++) {
         const AuditStep *step = &self->steps[g_array_index(steps, guint, i)];
-        if ((step->source == host && step->phase != VR_PHASE_STOPPED) ||
+        if ((step->source == host && step->phase != VR_PHASE_STOPPED &&
+             step->phase != VR_PHASE_SETTLED) ||
             (step->target == host && sim_host(self->world, host)->updated))
             return TRUE;
     }
@@ -205,6 +206,9 @@ trouble_of_vm(const SimAuditor *self, guint vm)
         where = defined_on(self, vm);
         if (where != SIM_NOWHERE && sim_copy(self->world, vm, where)->autostart)
             return "is shut off, with autostart";
+        if (where != SIM_NOWHERE && audit_vm(self, vm)->steps != NULL &&
+            !is_in_its_plan(self, vm, where))
+            return "was moved to a host that its plan does not know, and shut off";
         return where == SIM_NOWHERE ? "is nowhere" : NULL;
     }
     if (!is_in_its_plan(self, vm, where))

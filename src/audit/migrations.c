@@ -293,8 +293,9 @@ audit_migration_over(SimAuditor *self, const SimFact *fact)
     if (vm->step == 0 || step->source != fact->host || step->target != fact->other)
         return;
     vm->step = 0;
-    if (target->memory <= source->memory &&
-        (!sim_copy_is_active(target) || sim_copy_is_active(source)))
+    if (target->memory <= source->memory
+            ? !sim_copy_is_active(target) || sim_copy_is_active(source)
+            : sim_copy_is_active(source) && !sim_copy_is_active(target))
         return;
     vm->arrivals++;
     vm->arrived_by = step->plan->id;

@@ -229,6 +229,7 @@ prepare(SimWorld *self, SimMigration *migration)
         sim_migration_end_source(self, migration);
         return;
     }
+    target->memory = 0; /* whatever an earlier guest there had is gone with it */
     sim_guest_set(self, migration->vm, migration->target, SIM_QEMU_PAUSED_MIGRATION,
                   SIM_BY_LIBVIRT);
     sim_migration_set_job(self, migration, target, SIM_JOB_IN_PREPARE);
