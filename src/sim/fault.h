@@ -28,6 +28,7 @@ G_BEGIN_DECLS
     X(SIM_FAULT_LIST_UNREADABLE, "list-unreadable", 10)                                            \
     /* at each step of a migration */                                                              \
     X(SIM_FAULT_SOURCE_DAEMON, "source-daemon-killed", 15)                                         \
+    X(SIM_FAULT_TARGET_HANGS, "target-daemon-hangs", 10)                                           \
     X(SIM_FAULT_TARGET_DAEMON, "target-daemon-killed", 15)                                         \
     X(SIM_FAULT_SOURCE_QEMU, "source-qemu-killed", 6)                                              \
     X(SIM_FAULT_TARGET_QEMU, "target-qemu-killed", 10)                                             \

@@ -207,6 +207,26 @@ both_notice(SimWorld *self, SimMigration *migration, gint64 most_us)
                         target_notices);
 }
 
+static void
+give_peer_up(SimWorld *self, SimMigration *migration)
+{
+    migration->peer_doubted = FALSE;
+    if (sim_host_answers(self, migration->target))
+        return;
+    sim_migration_say(migration, VR_ERROR_FAILED,
+                      "the target's daemon is silent: keepalive timeout");
+    source_notices(self, migration);
+}
+
+void
+sim_migration_doubt_peer(SimWorld *self, SimMigration *migration)
+{
+    if (migration->peer_doubted)
+        return;
+    migration->peer_doubted = TRUE;
+    sim_migration_later(self, migration, KEEPALIVE_US, give_peer_up);
+}
+
 void
 sim_migration_link_cut(SimWorld *self, SimMigration *migration)
 {

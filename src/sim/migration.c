@@ -24,6 +24,9 @@ sim_migration_advance_soon(SimWorld *self, SimMigration *migration)
 static void
 kill_daemons_by_lot(SimWorld *self, SimMigration *migration)
 {
+    if (sim_world_strikes(self, SIM_FAULT_TARGET_HANGS))
+        sim_host(self, migration->target)->hung_until_us =
+            self->now_us + sim_faults_extent(&self->faults, SIM_FAULT_TARGET_HANGS, 1, 90) * SIM_S;
     if (sim_world_strikes(self, SIM_FAULT_SOURCE_DAEMON))
         sim_daemon_kill(self, migration->source);
     if (migration->live && sim_world_strikes(self, SIM_FAULT_TARGET_DAEMON))
@@ -186,13 +189,17 @@ advance_performed(SimWorld *self, SimMigration *migration)
                               SIM_JOB_OUT_CONFIRM);
     } else if (migration->finish == SIM_FINISH_FAILED && migration->peer_link) {
         sim_migration_cancel(self, migration);
-    } else if (migration->peer_link && sim_host_answers(self, migration->target)) {
+    } else if (migration->peer_link && sim_host(self, migration->target)->up &&
+               sim_host(self, migration->target)->daemon == SIM_DAEMON_UP) {
         if (target->job == SIM_JOB_IN_PREPARE && target->qemu == SIM_QEMU_PAUSED_MIGRATION)
             sim_migration_set_job(self, migration, target, SIM_JOB_IN_FINISH);
         else if (target->job == SIM_JOB_NONE) {
             migration->finish = SIM_FINISH_FAILED;
             sim_migration_say(migration, VR_ERROR_FAILED, "the target's guest is gone");
         }
+        /* If it hangs, Finish lies in its socket until it does not, and may be read too late. */
+        if (!sim_host_answers(self, migration->target))
+            sim_migration_doubt_peer(self, migration);
     }
 }
 

@@ -21,6 +21,9 @@ void sim_migration_set_job(SimWorld *self, SimMigration *migration, SimCopy *cop
 /* What its call will say; the first words count. */
 void sim_migration_say(SimMigration *migration, VrErrorCode code, const char *words);
 
+/* The target's daemon hangs: after the keepalive the source gives it up, unless it is back. */
+void sim_migration_doubt_peer(SimWorld *self, SimMigration *migration);
+
 /* A side's job is over: the source's answers the call; when both are, the migration is. */
 void sim_migration_end_source(SimWorld *self, SimMigration *migration);
 void sim_migration_end_target(SimWorld *self, SimMigration *migration);

@@ -134,7 +134,8 @@ typedef struct {
     gboolean source_connected; /* the daemons' connection as either end sees it */
     gboolean target_connected;
     enum { SIM_FINISH_OPEN, SIM_FINISH_WELL, SIM_FINISH_FAILED } finish; /* its reply */
-    gboolean peer_link; /* between these two hosts */
+    gboolean peer_link;    /* between these two hosts */
+    gboolean peer_doubted; /* the target's daemon hangs, and its keepalive runs */
     gboolean never_converges;
     gboolean abort_asked;
     gint64 rate_mib_per_s;
