@@ -214,6 +214,7 @@ typedef struct {
     guint deferrals;   /* migrations of `tries` that its VM was too busy for */
 
     /* update */
+    gint64 expired_since_us; /* its proofs become old before their time: since then; 0 */
     guint rounds;       /* lists that proved the host empty in a row; closing: its stage failed */
     gboolean reattach;  /* a stage of an earlier process: find out how it ended, do not begin it */
     gboolean was_down;  /* apply has begun */

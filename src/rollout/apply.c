@@ -19,7 +19,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_PREPARING] = B(PREPARING) | B(PROVING) | B(CLOSED),
     [VR_PHASE_PROVING] = B(PROVING) | B(APPLYING) | B(CLOSED),
     [VR_PHASE_APPLYING] = B(PROVING) | B(FACTS_BEFORE_REBOOT),
-    [VR_PHASE_FACTS_BEFORE_REBOOT] = B(PROVING_AGAIN),
+    [VR_PHASE_FACTS_BEFORE_REBOOT] = B(FACTS_BEFORE_REBOOT) | B(PROVING_AGAIN),
     [VR_PHASE_PROVING_AGAIN] = B(PROVING_AGAIN) | B(REBOOTING),
     [VR_PHASE_REBOOTING] = B(FACTS_BEFORE_REBOOT) | B(RETURNING) | B(FACTS_AFTER),
     [VR_PHASE_RETURNING] = B(RETURNING) | B(FACTS_AFTER),
@@ -35,7 +35,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_OBSERVING] = B(OBSERVING) | B(ABORTING) | B(RESUMING_SOURCE) | B(DESTROYING_SOURCE) |
                            B(UNDEFINING_SOURCE) | B(UNDEFINING_TARGET) | B(DEFINING_TARGET) |
                            B(SETTING_AUTOSTART) | B(SETTLED) | B(STOPPED) | B(DEFERRED) |
-                           B(FAILED) | B(PENDING),
+                           B(CHECKING) /* version 1 */ | B(FAILED) | B(PENDING),
     [VR_PHASE_RESUMING_SOURCE] = B(OBSERVING),
     [VR_PHASE_DESTROYING_SOURCE] = B(OBSERVING),
     [VR_PHASE_UNDEFINING_SOURCE] = B(OBSERVING),
@@ -46,9 +46,14 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_SETTLED] = B(OBSERVING) | B(STOPPED),
     [VR_PHASE_WATCHING] = B(LOOKING),
     [VR_PHASE_LOOKING] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED),
-    [VR_PHASE_CHECKING_BOOT] = B(PASSED),
+    [VR_PHASE_CHECKING_BOOT] = B(LOOKING) | B(PASSED),
     [VR_PHASE_FAILED] = B(PENDING) | B(STOPPED),
-    [VR_PHASE_NEEDS_OPERATOR] = ~0ULL,
+    /* Nothing that changes a host or a VM without a look at it first. */
+    [VR_PHASE_NEEDS_OPERATOR] = B(CLOSING) | B(COMPARING) | B(CLOSED) | B(FACTS_BEFORE) |
+                                B(ASSESSING) | B(PREPARING) | B(PROVING) | B(FACTS_BEFORE_REBOOT) |
+                                B(PROVING_AGAIN) | B(RETURNING) | B(FACTS_AFTER) | B(VERIFYING) |
+                                B(SWEEPING) | B(OPENING) | B(CHECKING) | B(OBSERVING) | B(STOPPED) |
+                                B(LOOKING),
 };
 
 /* Is it one of the ways of this kind of step? */
@@ -144,6 +149,7 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
         note_waiting(step, event, again);
     } else if (phase_is_action(event->phase)) {
         step->actions++;
+        step->polls = 0;
         step->row = event->row;
         step->side = event->side;
         if (event->phase == VR_PHASE_ABORTING)
@@ -153,8 +159,22 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
     }
 }
 
+/* Since when its proofs become old before what rests on them can begin; 0: the last one did not. */
 static void
-enter_update_phase(VrStepState *step, const VrEvent *event)
+note_expiry(VrStepState *step, const VrEvent *event)
+{
+    gboolean expired =
+        event->phase == VR_PHASE_PROVING ||
+        (step->phase == VR_PHASE_REBOOTING && event->phase == VR_PHASE_FACTS_BEFORE_REBOOT);
+
+    if (!expired)
+        step->expired_since_us = 0;
+    else if (step->expired_since_us == 0)
+        step->expired_since_us = event->at_us;
+}
+
+static void
+enter_update_phase(VrStepState *step, VrPhase from, const VrEvent *event)
 {
     if (event->phase == VR_PHASE_APPLYING)
         step->was_down = TRUE, step->rebooted = FALSE;
@@ -162,6 +182,8 @@ enter_update_phase(VrStepState *step, const VrEvent *event)
         step->rebooted = TRUE;
     if (event->phase == VR_PHASE_UPDATED)
         step->was_down = FALSE;
+    if (from == VR_PHASE_APPLYING || from == VR_PHASE_REBOOTING)
+        note_expiry(step, event);
     step->rounds = event->round;
     step->reattach = FALSE;
 }
@@ -218,7 +240,7 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
     if (step->plan->kind == VR_STEP_MIGRATE)
         enter_migration_phase(step, from, event);
     else if (step->plan->kind == VR_STEP_UPDATE)
-        enter_update_phase(step, event);
+        enter_update_phase(step, from, event);
     return TRUE;
 }
 

@@ -130,6 +130,23 @@ assess_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *res
         ask(self, step, describe_end(step, VR_STAGE_ASSESS, result));
 }
 
+/* The journal is slow, or this process was stopped. Again, but not for ever. */
+static void
+prove_anew(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase prove)
+{
+    gint64 hold_us = self->rollout->basis->policy->recovery.hold_ms * VR_MS_US;
+
+    if (step->expired_since_us != 0 && self->at_us - step->expired_since_us >= hold_us)
+        ask(self, step,
+            g_strdup_printf("%s: stage %s cannot be begun within 10 s of the proof that it is "
+                            "empty: the controller's disk or machine is too slow",
+                            step->plan->host, vr_stage_to_string(stage)));
+    else
+        vr_deciding_enter(self, step, prove,
+                          g_strdup_printf("%s: stage %s was not begun: its proof had become old",
+                                          step->plan->host, vr_stage_to_string(stage)));
+}
+
 /*
  * A stage that changes the host. After a restart it is only asked how it ended; if it never began,
  * the proof that the host is empty has become old and is made again.
@@ -145,7 +162,7 @@ changing_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, V
     else if (result->end == VR_STAGE_END_NOT_RUN && step->reattach)
         vr_deciding_enter(self, step, prove, NULL);
     else if (result->end == VR_STAGE_END_EXPIRED)
-        vr_deciding_enter(self, step, prove, describe_end(step, stage, result));
+        prove_anew(self, step, stage, prove);
     else
         ask(self, step, describe_end(step, stage, result));
 }
@@ -405,6 +422,19 @@ find_open_departure(const VrDeciding *self, const VrStepState *step)
     return NULL;
 }
 
+/* A list that took too long says little of now. Again, but not for ever. */
+static void
+list_again(VrDeciding *self, const VrStepState *step)
+{
+    gint64 hold_us = self->rollout->basis->policy->recovery.hold_ms * VR_MS_US;
+    char *reason = g_strdup_printf("%s: listing its guests takes more than 10 s", step->plan->host);
+
+    if (self->at_us - step->since_us >= hold_us)
+        ask(self, step, reason);
+    else
+        again(self, step, reason);
+}
+
 static void
 proved(VrDeciding *self, const VrStepState *step)
 {
@@ -424,8 +454,7 @@ proved(VrDeciding *self, const VrStepState *step)
         again(self, step,
               g_strdup_printf("%s: %s is being looked for", step->plan->host, departure->plan->vm));
     } else if (vr_deciding_is_old(self)) {
-        again(self, step,
-              g_strdup_printf("%s: its list took too long to arrive", step->plan->host));
+        list_again(self, step);
     } else if (step->rounds + 1 < PROVING_ROUNDS) {
         vr_deciding_enter(self, step, step->phase, NULL)->round = step->rounds + 1;
     } else if (step->phase == VR_PHASE_PROVING_AGAIN) {

@@ -141,6 +141,30 @@ wait_for_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row
     (void)wait_or_ask(self, step, row, describe(step, row, self->input->observation));
 }
 
+/* For another reason than what the row means. */
+static VrEvent *
+ask_because(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, const char *cause)
+{
+    g_autofree char *seen = describe(step, row, self->input->observation);
+    VrEvent *event = vr_deciding_need_operator(self, step, VR_FAILURE_NONE,
+                                               g_strdup_printf("%s: %s", cause, seen));
+
+    event->row = (gint)row->row;
+    return event;
+}
+
+/* It was seen on the target, so "absent there" does not mean that it never ran there. */
+static void
+ask_what_became_of_it(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    g_autofree char *cause = g_strdup_printf(
+        "%s was on %s before and is gone there, so it may have run there: do not resume what is on "
+        "%s before you know which is newer",
+        step->plan->vm, step->plan->target, step->plan->source);
+
+    (void)ask_because(self, step, row, cause);
+}
+
 static VrEvent *
 ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
@@ -274,7 +298,12 @@ find_obstacle(VrDeciding *self, const VrStepState *step, VrFailure *out_failure)
 
     for (guint i = 0; i < listing->vms->len; i++) {
         const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
-        if (g_strcmp0(vm->name, plan->vm) == 0 && g_strcmp0(vm->uuid, plan->vm_uuid) != 0) {
+        if (g_strcmp0(vm->uuid, plan->vm_uuid) == 0) {
+            *out_failure = VR_FAILURE_UUID_TAKEN;
+            return g_strdup_printf("%s is on %s already, %s", plan->vm, plan->target,
+                                   vr_side_to_string(vm->side));
+        }
+        if (g_strcmp0(vm->name, plan->vm) == 0) {
             *out_failure = VR_FAILURE_NAME_TAKEN;
             return g_strdup_printf("%s: another VM of that name (%s) is on %s", plan->vm, vm->uuid,
                                    plan->target);
@@ -296,8 +325,9 @@ static void
 fit_later(VrDeciding *self, const VrStepState *step)
 {
     gint64 limit_us = recovery(self)->hold_unknown_ms * VR_MS_US;
-    char *reason =
-        g_strdup_printf("%s cannot be read: %s", step->plan->target, self->input->listing->detail);
+    const char *detail = self->input->listing->reachable ? "listing its guests takes more than 10 s"
+                                                         : self->input->listing->detail;
+    char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->target, detail);
     VrEvent *event = NULL;
 
     if (self->at_us - step->since_us >= limit_us)
@@ -317,8 +347,14 @@ vr_migration_fitted(VrDeciding *self, const VrStepState *step)
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
         return;
     }
-    if (!self->input->listing->reachable) {
+    if (!self->input->listing->reachable || vr_deciding_is_old(self)) {
         fit_later(self, step);
+        return;
+    }
+    if (self->at_us - step->since_us > VR_PROOF_AGE_MAX_US) {
+        vr_deciding_enter(
+            self, step, VR_PHASE_CHECKING,
+            g_strdup_printf("%s is looked at once more: that was a while ago", step->plan->vm));
         return;
     }
 
@@ -405,7 +441,12 @@ act(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row, VrPhase
     VrSide acted)
 {
     if (step->actions >= ACTIONS_MAX)
-        return ask(self, step, row);
+        return ask_because(self, step, row, "this was tried too often without effect");
+    if (vr_deciding_is_old(self))
+        return wait_or_ask(self, step, row,
+                           g_strdup_printf("%s: reading it on all hosts takes more than 10 s, too "
+                                           "long to act on; is one of them slow?",
+                                           step->plan->vm));
 
     VrEvent *event =
         vr_deciding_enter(self, step, phase, describe(step, row, self->input->observation));
@@ -448,7 +489,8 @@ settle(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 
     if (lost_autostart(step, target)) {
         VrEvent *event = act(self, step, row, VR_PHASE_SETTING_AUTOSTART, target->side);
-        event->cpu_time_ns = target->cpu_time_ns;
+        if (event->phase == VR_PHASE_SETTING_AUTOSTART)
+            event->cpu_time_ns = target->cpu_time_ns;
     } else if (!paused && !advances) {
         await_cpu_time(self, step, row);
     } else {
@@ -513,7 +555,7 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         return;
     case VR_DECISION_ROLLED_BACK:
         if (step->seen_on_target && !step->vouched)
-            ask(self, step, row);
+            ask_what_became_of_it(self, step, row);
         else
             vr_migration_rolled_back(self, step);
         return;
@@ -529,7 +571,7 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         return;
     case VR_DECISION_RESUME_SOURCE:
         if (step->seen_on_target)
-            ask(self, step, row);
+            ask_what_became_of_it(self, step, row);
         else
             act(self, step, row, VR_PHASE_RESUMING_SOURCE, observation->source.side);
         return;
@@ -556,13 +598,13 @@ vr_migration_observed(VrDeciding *self, const VrStepState *step)
     VrEvidence evidence = vr_evidence(step, observation);
     const VrRecoveryRow *row = vr_recovery_match(&evidence);
 
-    if (step->phase == VR_PHASE_CHECKING && !observation->torn) {
+    if (step->phase == VR_PHASE_CHECKING && !observation->torn && !vr_deciding_is_old(self)) {
         check(self, step, row);
         return;
     }
     if (step->tries > 0 && !step->seen_on_target && proves_target(observation->target.side))
         vr_deciding_add(self, VR_EVENT_VM_SEEN_ON_TARGET, step);
-    if (observation->torn || vr_deciding_is_old(self) || !is_ripe(self, step, row))
+    if (observation->torn || step->phase == VR_PHASE_CHECKING || !is_ripe(self, step, row))
         wait_for_row(self, step, row);
     else
         decide_by_row(self, step, row);

@@ -197,7 +197,12 @@ vr_rollout_is_asked_about(const VrRollout *self, const VrStepState *step)
 {
     if (step->plan->kind != VR_STEP_MIGRATE)
         return FALSE;
-    if (step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_FAILED)
+    /* While libvirt works on it, or nobody knows, there is nothing to leave as it is. */
+    if (step->phase == VR_PHASE_NEEDS_OPERATOR)
+        return step->row < 0 ||
+               ((1u << step->row) & (1u << VR_ROW_Y | 1u << VR_ROW_Z | 1u << VR_ROW_U |
+                                     1u << VR_ROW_J | 1u << VR_ROW_K)) == 0;
+    if (step->phase == VR_PHASE_FAILED)
         return TRUE;
     for (guint i = 0; step->phase == VR_PHASE_SETTLED && i < self->steps->len; i++) {
         const VrStepState *gate = vr_rollout_step(self, i);

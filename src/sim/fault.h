@@ -36,10 +36,10 @@ G_BEGIN_DECLS
     X(SIM_FAULT_PREPARE_FAILS, "prepare-fails", 20)                                                \
     X(SIM_FAULT_FINISH_FAILS, "finish-fails", 15) /* saving the definition, starting the CPUs */   \
     X(SIM_FAULT_CONFIRM_FAILS, "confirm-fails", 5)                                                 \
-    X(SIM_FAULT_UNDEFINE_FAILS, "undefine-fails", 20) /* silently: it comes back later */          \
-    X(SIM_FAULT_PERSIST_FAILS, "persist-fails", 15)   /* the target stays transient */             \
-    X(SIM_FAULT_NO_PROGRESS, "no-progress", 15)       /* dirties as fast as it is sent */          \
-    X(SIM_FAULT_REFUSED, "migration-refused", 5)      /* as for a missing disk */                  \
+    X(SIM_FAULT_UNDEFINE_FAILS, "undefine-fails", 20)         /* silently: it comes back later */  \
+    X(SIM_FAULT_DEFINITION_REMOVED, "definition-removed", 15) /* by a stranger, on arrival */      \
+    X(SIM_FAULT_NO_PROGRESS, "no-progress", 15)               /* dirties as fast as it is sent */  \
+    X(SIM_FAULT_REFUSED, "migration-refused", 5)              /* as for a missing disk */          \
     /* hosts */                                                                                    \
     X(SIM_FAULT_HOST_CRASH, "host-crash", 3)                                                       \
     X(SIM_FAULT_HOST_DEAD, "host-dead", 2)          /* crashes, and stays off until healed */      \

@@ -111,16 +111,20 @@ define_target(SimWorld *self, SimMigration *migration)
         fail_finish(self, migration, "cannot save the definition: no space left on device");
         return;
     }
-    if (!sim_world_strikes(self, SIM_FAULT_PERSIST_FAILS))
-        target->defined = target->on_disk = TRUE;
+    target->defined = target->on_disk = TRUE;
     sim_migration_set_job(self, migration, target, SIM_JOB_IN_DEFINED);
 }
 
 static void
 reply_finish(SimWorld *self, SimMigration *migration)
 {
+    guint vm = migration->vm;
+    guint host = migration->target;
+
     migration->finish = SIM_FINISH_WELL;
     sim_migration_end_target(self, migration);
+    if (sim_world_strikes(self, SIM_FAULT_DEFINITION_REMOVED))
+        sim_guest_undefine(self, vm, host, SIM_BY_STRANGER);
 }
 
 /* What the target's daemon does next. TRUE: it did something. */

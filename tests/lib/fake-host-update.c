@@ -65,11 +65,11 @@ perform_stage(FakeWorld *self, VrStage stage, guint h)
 }
 
 static void
-answer_stage(FakeWorld *self, VrStage stage, guint h, VrStageDone done, gpointer data)
+answer_stage(FakeWorld *self, const char *key, VrStage stage, guint h, VrStageDone done,
+             gpointer data)
 {
     const FakeHost *host = &self->hosts[h];
-    g_autofree char *output = g_strdup_printf("boot_id=%u\nupdate_level=%s\n", host->boots,
-                                              host->updated ? "level-2" : "level-1");
+    const char *output = g_hash_table_lookup(self->stages, key); /* as it was when it ran */
     g_autofree char *name = g_strdup_printf("%s %s", host->name, vr_stage_to_string(stage));
     VrStageResult result = {VR_STAGE_END_EXITED, 0, output};
 
@@ -86,7 +86,8 @@ end_stage(FakeWorld *self, gpointer data)
 {
     FakeStage *stage = data;
 
-    answer_stage(self, stage->stage, stage->host, stage->done, stage->data);
+    answer_stage(self, stage->key, stage->stage, stage->host, stage->done, stage->data);
+    g_free(stage->key);
     g_free(stage);
 }
 
@@ -110,14 +111,17 @@ fake_run_stage(gpointer context, const VrStageRequest *request, VrStageDone done
         }
         g_autofree char *name =
             g_strdup_printf("%s %s", request->host, vr_stage_to_string(request->stage));
-        g_hash_table_add(self->stages, g_steal_pointer(&key));
         if (g_strcmp0(self->fail_stage, name) != 0 &&
             (self->hosts[host].reachable || !self->needs_power))
             perform_stage(self, request->stage, host);
+        g_hash_table_insert(self->stages, g_strdup(key),
+                            g_strdup_printf("boot_id=%u\nupdate_level=%s\n",
+                                            self->hosts[host].boots,
+                                            self->hosts[host].updated ? "level-2" : "level-1"));
     }
 
     FakeStage *stage = g_new0(FakeStage, 1);
-    *stage = (FakeStage){NULL, request->stage, host, done, data};
+    *stage = (FakeStage){g_strdup(key), request->stage, host, done, data};
     fake_after(self, 100 * FAKE_MS, end_stage, stage);
 }
 

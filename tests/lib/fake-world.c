@@ -78,7 +78,7 @@ world_new(guint host_count, guint vms_per_host, guint filled_count)
     self->breaches = g_ptr_array_new_with_free_func(g_free);
     self->timers = g_ptr_array_new_with_free_func(g_free);
     self->records = g_ptr_array_new_with_free_func(fake_record_free);
-    self->stages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->stages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     self->host_count = host_count;
     for (guint h = 0; h < host_count; h++) {
         FakeHost *host = &self->hosts[h];

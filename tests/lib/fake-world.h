@@ -89,7 +89,7 @@ struct FakeWorld {
     GPtrArray *timers; /* (element-type FakeTimer) by time, then order */
     GQueue posts;
     GPtrArray *records; /* (element-type FakeRecord) the journal */
-    GHashTable *stages; /* attempt -> its end; lookup only */
+    GHashTable *stages; /* attempt -> what it printed; lookup only */
     guint flights;
     VrHintSeen hint;
     gpointer hint_data;

@@ -68,10 +68,9 @@ give_up(VrCall *self, VrErrorCode code, const char *reason)
 {
     if (!vr_call_claim(self))
         return;
-    const char *fate = self->effective ? "the daemon may still be working on it"
-                                       : "nothing was asked of the daemon yet";
+    const char *fate = self->effective ? "; the daemon may still be working on it" : "";
     g_autoptr(GError) why =
-        g_error_new(VR_ERROR, (gint)(self->effective ? VR_ERROR_UNREACHABLE : code), "%s: %s; %s",
+        g_error_new(VR_ERROR, (gint)(self->effective ? VR_ERROR_UNREACHABLE : code), "%s: %s%s",
                     self->host->name, reason, fate);
     self->class->cut_off(self, why);
     vr_call_end(self);

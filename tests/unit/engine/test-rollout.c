@@ -201,9 +201,45 @@ test_rollout_applies_nothing_on_an_old_proof(void **state)
     fake_world_pass(world, 1800 * (gint64)G_USEC_PER_SEC);
     for (guint h = 0; h < world->host_count; h++)
         assert_int_equal(world->hosts[h].applied, 0);
+    /* And somebody is told. */
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "too slow"));
     world->append_us = 0;
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h3", NULL);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
     assert_true(fake_world_run(world));
     assert_good_end(world);
+    fake_world_free(world);
+}
+
+static gboolean
+is_in_phase(const FakeWorld *world, VrPhase phase)
+{
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+    gboolean found = FALSE;
+
+    for (guint i = 0; i < rollout->steps->len; i++)
+        found = found || vr_rollout_step(rollout, i)->phase == phase;
+    return found;
+}
+
+/* The facts that an earlier process asked for are of before: the target has rebooted since. */
+static void
+test_rollout_restarted_gate_asks_for_the_boot_again(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    fake_world_start(world);
+    while (!is_in_phase(world, VR_PHASE_CHECKING_BOOT))
+        fake_world_pass(world, G_USEC_PER_SEC / 200);
+    fake_world_pass(world, G_USEC_PER_SEC / 50);
+    fake_world_kill(world);
+    world->hosts[2].boots++;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_int_equal(world->hosts[0].applied, 0);
     fake_world_free(world);
 }
 
@@ -579,6 +615,7 @@ main(void)
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
         cmocka_unit_test(test_rollout_goes_on_without_a_deferred_vm),
         cmocka_unit_test(test_rollout_applies_nothing_on_an_old_proof),
+        cmocka_unit_test(test_rollout_restarted_gate_asks_for_the_boot_again),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
         cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),
