@@ -82,6 +82,7 @@ typedef struct {
     const char *vm_uuid;
     VrRow row;       /* that asks for it */
     VrSide expected; /* class of the acted side; the adapter reads again and refuses if not */
+    gint64 valid_us; /* from now; nothing is asked of the daemon later. 0: no limit */
     const char *definition; /* define-target only: the journaled inactive XML */
 } VrActionRequest;
 

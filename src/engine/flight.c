@@ -213,12 +213,14 @@ start_migrate(VrFlights *self, Flight *flight, const VrRollout *rollout, const V
 static void
 start_act(VrFlights *self, Flight *flight, const VrCommand *command)
 {
+    gint64 not_after_us = command->not_after_us;
     VrActionRequest request = {
         .action = command->action,
         .host = command->host,
         .vm_uuid = command->vm_uuid,
         .row = command->row,
         .expected = command->expected,
+        .valid_us = not_after_us == 0 ? 0 : MAX(not_after_us - flight->issued_us, 1),
         .definition = command->definition,
     };
 

@@ -20,7 +20,8 @@ typedef struct {
     char *vm_uuid;
     VrRow row;
     VrSide expected;
-    char *definition; /* nullable */
+    gint64 not_after_us; /* monotonic; G_MAXINT64: no limit */
+    char *definition;    /* nullable */
     VrCallDone done;
 } ActCall;
 
@@ -199,6 +200,18 @@ check_is_migration(const ActCall *self, virDomainPtr domain, GError **error)
     return FALSE;
 }
 
+/* It may have waited for a worker, a connection or the reads above. */
+static gboolean
+check_is_in_time(const ActCall *self, GError **error)
+{
+    if (g_get_monotonic_time() <= self->not_after_us)
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_CONFLICT,
+                "%s: %s of VM %s refused: what it acts on was read too long ago",
+                self->call.host->name, vr_action_to_string(self->action), self->vm_uuid);
+    return FALSE;
+}
+
 static void
 act(ActCall *self, GError **error)
 {
@@ -220,6 +233,8 @@ act(ActCall *self, GError **error)
         return;
     }
     if (self->action == VR_ACTION_ABORT && !check_is_migration(self, domain, error))
+        return;
+    if (!check_is_in_time(self, error))
         return;
     if (vr_call_begin_effect(self) && !guard->perform(self, domain)) {
         vr_failure_set_call(error, self->call.host->name, connection, "%s of VM %s failed",
@@ -269,6 +284,8 @@ vr_act_start(gpointer context, const VrActionRequest *request, VrCallDone done, 
     self->vm_uuid = g_strdup(request->vm_uuid);
     self->row = request->row;
     self->expected = request->expected;
+    self->not_after_us =
+        request->valid_us == 0 ? G_MAXINT64 : g_get_monotonic_time() + request->valid_us;
     self->definition = g_strdup(request->definition);
     self->done = done;
     vr_call_submit(self);
