@@ -48,6 +48,14 @@ tell_act(const ActCall *self, SimWorld *world, SimFactKind kind, guint controlle
     sim_world_tell(world, fact);
 }
 
+static gboolean
+is_its_definition(const SimWorld *world, const ActCall *self)
+{
+    g_autofree char *wanted = sim_definition_of(sim_vm(world, self->vm));
+
+    return g_strcmp0(self->definition, wanted) == 0;
+}
+
 static GError *
 find_obstacle(const SimWorld *world, const ActCall *self)
 {
@@ -60,6 +68,8 @@ find_obstacle(const SimWorld *world, const ActCall *self)
         (guards[self->action].sides & BIT(self->expected)) == 0)
         return g_error_new(VR_ERROR, VR_ERROR_REFUSED, "row %s does not allow it",
                            vr_row_to_string(self->row));
+    if (self->action == VR_ACTION_DEFINE_TARGET && !is_its_definition(world, self))
+        return g_error_new_literal(VR_ERROR, VR_ERROR_REFUSED, "the definition is not its own");
     if (side != self->expected || (definition == IS_DEFINED && !copy->defined) ||
         (definition == IS_TRANSIENT && copy->defined))
         return g_error_new(VR_ERROR, VR_ERROR_CONFLICT, "expected %s, found %s",
@@ -97,6 +107,8 @@ perform(SimWorld *world, const ActCall *self)
         return NULL;
     case VR_ACTION_SET_AUTOSTART:
         copy->autostart = TRUE;
+        if (sim_vm(world, vm)->autostart_lost)
+            sim_vm(world, vm)->autostart = TRUE;
         return NULL;
     }
     g_assert_not_reached();

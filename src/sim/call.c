@@ -6,7 +6,6 @@
  */
 #include "sim/private.h"
 
-#define KEEPALIVE_US (30 * SIM_S)
 /* A call that was given up arrives at most so much later, and may then wait as long for a job. */
 #define LATE_MAX_S 29
 
@@ -124,7 +123,7 @@ reply_arrives(SimWorld *world, gpointer data)
     SimCall *call = data;
 
     if (is_cut(world, call->host) || sim_host(world, call->host)->cuts != call->cuts)
-        after(world, KEEPALIVE_US, keepalive_expires, call);
+        after(world, SIM_KEEPALIVE_US, keepalive_expires, call);
     else
         settle(call, call->error);
     call_unref(call);
@@ -136,7 +135,7 @@ sim_call_reply(SimWorld *world, SimCall *call)
     gint64 delay_us = latency_us(world, call->host);
 
     if (call->controller != NULL && sim_world_strikes(world, SIM_FAULT_REPLY_LOST)) {
-        after(world, KEEPALIVE_US, keepalive_expires, call);
+        after(world, SIM_KEEPALIVE_US, keepalive_expires, call);
     } else {
         if (call->is_read && sim_world_strikes(world, SIM_FAULT_READ_STALE))
             delay_us += sim_faults_extent(&world->faults, SIM_FAULT_READ_STALE, 50, 25000) * SIM_MS;
@@ -174,16 +173,16 @@ arrive(SimWorld *world, gpointer data)
     const SimHost *machine = sim_host(world, call->host);
 
     if (is_cut(world, call->host) || !machine->up)
-        after(world, KEEPALIVE_US, keepalive_expires, call);
+        after(world, SIM_KEEPALIVE_US, keepalive_expires, call);
     else if (machine->daemon == SIM_DAEMON_DOWN)
         fail_unreachable(world, call, "connection refused");
     else if (!sim_host_answers(world, call->host)) {
         /* It hangs or recovers: the answer is late, or the keepalive is faster. */
         gint64 wait_us =
             machine->hung_until_us > world->now_us ? machine->hung_until_us - world->now_us : SIM_S;
-        if (wait_us >= KEEPALIVE_US && call->controller != NULL)
-            after(world, KEEPALIVE_US, keepalive_expires, call);
-        if (wait_us < KEEPALIVE_US)
+        if (wait_us >= SIM_KEEPALIVE_US && call->controller != NULL)
+            after(world, SIM_KEEPALIVE_US, keepalive_expires, call);
+        if (wait_us < SIM_KEEPALIVE_US)
             after(world, wait_us, arrive, call);
         else if (!call->is_read && wait_us < LATE_MAX_S * SIM_S)
             after(world, wait_us, execute_late, call);
@@ -197,7 +196,7 @@ send_late(SimWorld *world, SimCall *call)
 {
     gint64 late_s = sim_faults_extent(&world->faults, SIM_FAULT_CALL_LATE, 1, LATE_MAX_S);
 
-    after(world, MIN(KEEPALIVE_US, late_s * SIM_S / 2), keepalive_expires, call);
+    after(world, MIN(SIM_KEEPALIVE_US, late_s * SIM_S / 2), keepalive_expires, call);
     after(world, late_s * SIM_S, execute_late, call);
 }
 
@@ -217,7 +216,7 @@ sim_call_send(SimWorld *world, SimController *controller, SimCall *call)
 {
     prepare(world, controller, call);
     if (sim_world_strikes(world, SIM_FAULT_CALL_LOST))
-        after(world, KEEPALIVE_US, keepalive_expires, call);
+        after(world, SIM_KEEPALIVE_US, keepalive_expires, call);
     else if (!call->is_read && sim_world_strikes(world, SIM_FAULT_CALL_LATE))
         send_late(world, call);
     else
@@ -241,6 +240,15 @@ sim_calls_orphan(SimController *controller)
         settle(g_ptr_array_index(controller->calls, controller->calls->len - 1), error);
 }
 
+/* Its connection is gone, with the daemon or by a cut since it was sent. */
+static gboolean
+is_broken(const SimWorld *world, const SimCall *call)
+{
+    const SimHost *machine = sim_host(world, call->host);
+
+    return machine->daemon != SIM_DAEMON_UP || machine->cuts != call->cuts;
+}
+
 void
 sim_call_abandon(SimCall *call)
 {
@@ -248,16 +256,15 @@ sim_call_abandon(SimCall *call)
         call_unref(call);
 }
 
-/* Connections to that daemon close: what it has in hand is answered by nobody. */
 void
-sim_calls_break(SimWorld *world, guint host)
+sim_calls_break(SimWorld *world, guint host, const char *why)
 {
     for (guint c = 0; c < world->controllers->len; c++) {
         SimController *controller = g_ptr_array_index(world->controllers, c);
         for (guint i = controller->calls->len; i > 0; i--) {
             SimCall *call = g_ptr_array_index(controller->calls, i - 1);
-            if (call->host == host && call->executed)
-                fail_unreachable(world, call, "end of file: the daemon is gone");
+            if (call->host == host && call->executed && is_broken(world, call))
+                fail_unreachable(world, call, why);
         }
     }
 }

@@ -192,7 +192,7 @@ deliver_hint(SimWorld *world, gpointer data)
     for (guint i = 0; i < world->controllers->len; i++) {
         const SimController *controller = g_ptr_array_index(world->controllers, i);
         if (controller->number == hint->controller && controller->hint != NULL &&
-            !controller->killed && !cut)
+            !controller->killed && (!cut || hint->uuid == NULL))
             controller->hint(sim_host(world, hint->host)->name, hint->uuid, hint->what,
                              controller->hint_data);
     }

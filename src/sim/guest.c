@@ -86,6 +86,7 @@ sim_guest_set(SimWorld *self, guint vm, guint host, SimQemu qemu, SimCause cause
     if (copy->qemu == SIM_QEMU_NONE && qemu != SIM_QEMU_NONE) {
         copy->libvirt_id = sim_host(self, host)->next_libvirt_id++;
         copy->cpu_base_us = 0;
+        copy->stats = SIM_NO_STATS;
     }
     copy->qemu = qemu;
     if (sim_copy_runs(copy))
@@ -168,6 +169,15 @@ sim_guest_kill(SimWorld *self, guint vm, guint host, SimOff off, SimCause cause)
 }
 
 void
+sim_guest_lose_autostart(SimWorld *self, guint vm)
+{
+    SimVm *guest = sim_vm(self, vm);
+
+    guest->autostart_lost = guest->autostart_lost || guest->autostart;
+    guest->autostart = FALSE;
+}
+
+void
 sim_guest_undefine(SimWorld *self, guint vm, guint host, SimCause cause)
 {
     SimCopy *copy = sim_copy(self, vm, host);
@@ -180,6 +190,7 @@ sim_guest_undefine(SimWorld *self, guint vm, guint host, SimCause cause)
     fact.host = host;
     fact.cause = cause;
     sim_world_tell(self, fact);
+    sim_guest_hint(self, vm, host, "undefined");
 }
 
 gint64

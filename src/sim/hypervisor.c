@@ -54,6 +54,7 @@ send_read(SimController *controller, SimCall *call)
 typedef struct {
     SimCall call;
     guint vm; /* SIM_NOWHERE: nobody has ever heard of it */
+    VrRole role;
     gboolean with_definition;
     VrReading reading;
     gint64 taken_us;
@@ -61,20 +62,28 @@ typedef struct {
     gpointer data;
 } ReadCall;
 
-/* What is kept of a VM's inactive XML: enough to see that it is the right one. */
-static char *
-definition_of(const SimVm *vm)
+char *
+sim_definition_of(const SimVm *vm)
 {
     return g_strdup_printf("<domain type='kvm'><name>%s</name><uuid>%s</uuid></domain>", vm->name,
                            vm->uuid);
 }
 
+/* "Failed" means more on a target than elsewhere. */
+static VrSide
+side_for(VrSide side, VrRole role)
+{
+    return side == VR_SIDE_OFF_FAILED && role != VR_ROLE_TARGET ? VR_SIDE_OFF : side;
+}
+
 static void
-read_copy(const SimWorld *world, guint vm, guint host, VrReading *reading)
+read_copy(const SimWorld *world, guint vm, guint host, VrRole role, VrReading *reading)
 {
     const SimCopy *copy = sim_copy(world, vm, host);
 
-    reading->side = sim_copy_side(world, vm, host);
+    reading->side = side_for(sim_copy_side(world, vm, host), role);
+    if (reading->side == VR_SIDE_ABSENT)
+        return;
     reading->persistent = copy->defined;
     reading->autostart = copy->autostart;
     reading->memory_mib = sim_vm(world, vm)->memory_mib;
@@ -82,7 +91,9 @@ read_copy(const SimWorld *world, guint vm, guint host, VrReading *reading)
     if (sim_copy_is_active(copy)) {
         reading->libvirt_id = copy->libvirt_id;
         reading->cpu_time_ns = sim_copy_cpu_time_ns(world, copy);
-        reading->stats = (VrMigrationStats){1000, 100, sim_vm(world, vm)->resident_mib};
+        if (role == VR_ROLE_TARGET &&
+            (reading->side == VR_SIDE_RUNNING || reading->side == VR_SIDE_USER))
+            reading->stats = copy->stats;
     }
 }
 
@@ -101,9 +112,9 @@ read_execute(SimWorld *world, SimCall *call)
     self->reading.side = VR_SIDE_ABSENT;
     if (self->vm == SIM_NOWHERE)
         return TRUE;
-    read_copy(world, self->vm, call->host, &self->reading);
+    read_copy(world, self->vm, call->host, self->role, &self->reading);
     if (self->with_definition && self->reading.side != VR_SIDE_ABSENT)
-        self->reading.definition = definition_of(sim_vm(world, self->vm));
+        self->reading.definition = sim_definition_of(sim_vm(world, self->vm));
     tell_call(call, SIM_FACT_READ_TAKEN, self->vm, self->reading.side, TRUE, 0);
     return TRUE;
 }
@@ -136,19 +147,19 @@ sim_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
 {
     SimController *controller = context;
     ReadCall *self = (ReadCall *)call_new(sizeof(ReadCall), controller, host);
-    (void)role;
 
     self->call.is_read = TRUE;
     self->call.execute = read_execute;
     self->call.answer = read_answer;
     self->call.clear = read_clear;
     self->vm = sim_world_find_vm(controller->world, vm_uuid);
+    self->role = role;
     self->with_definition = with_definition;
     self->reading = (VrReading){
         .side = VR_SIDE_UNKNOWN,
         .libvirt_id = -1,
         .cpu_time_ns = -1,
-        .stats = {VR_UNKNOWN, VR_UNKNOWN, VR_UNKNOWN},
+        .stats = SIM_NO_STATS,
     };
     self->done = done;
     self->data = data;
@@ -181,7 +192,7 @@ list_copy(const SimWorld *world, guint vm, guint host, VrListing *listing)
     /* A list tells no jobs. */
     SimJob job = copy->job;
     sim_copy(world, vm, host)->job = SIM_JOB_NONE;
-    listed->side = sim_copy_side(world, vm, host);
+    listed->side = side_for(sim_copy_side(world, vm, host), VR_ROLE_OTHER);
     sim_copy(world, vm, host)->job = job;
 }
 
@@ -278,10 +289,10 @@ report_progress(SimWorld *world, gpointer data)
 }
 
 static void
-give_up(SimWorld *world, MigrateCall *self, VrErrorCode code, const char *why)
+give_up(SimWorld *world, MigrateCall *self, VrFailure failure, const char *why)
 {
     self->call.error =
-        g_error_new(VR_ERROR, (gint)code, "%s: %s: %s", sim_host(world, self->call.host)->name,
+        g_error_new(VR_FAILURE, (gint)failure, "%s: %s: %s", sim_host(world, self->call.host)->name,
                     sim_vm(world, self->vm)->name, why);
     sim_call_reply(world, &self->call);
 }
@@ -304,7 +315,7 @@ wait_for_job(SimWorld *world, MigrateCall *self)
     if (self->waiting_since_us == 0)
         self->waiting_since_us = world->now_us;
     if (world->now_us - self->waiting_since_us >= JOB_WAIT_US)
-        give_up(world, self, VR_ERROR_TIMEOUT, "cannot acquire state change lock");
+        give_up(world, self, VR_FAILURE_VM_BUSY, "cannot acquire state change lock");
     else
         sim_call_after(world, SIM_S, try_again, &self->call);
 }
@@ -320,8 +331,14 @@ try_to_begin(SimWorld *world, MigrateCall *self)
     case SIM_BUSY:
         wait_for_job(world, self);
         return;
+    case SIM_MIGRATES:
+        give_up(world, self, VR_FAILURE_VM_BUSY, "another migration job is already running");
+        return;
     case SIM_NOT_RUNNING:
-        give_up(world, self, VR_ERROR_CONFLICT, "domain is not running");
+        if (sim_copy_side(world, self->vm, self->call.host) == VR_SIDE_ABSENT)
+            give_up(world, self, VR_FAILURE_OTHER, "it was not begun: domain not found");
+        else
+            give_up(world, self, VR_FAILURE_NOT_RUNNING, "domain is not running");
         return;
     }
 }
@@ -332,7 +349,7 @@ migrate_execute(SimWorld *world, SimCall *call)
     MigrateCall *self = (MigrateCall *)call;
 
     if (sim_world_strikes(world, SIM_FAULT_REFUSED))
-        give_up(world, self, VR_ERROR_REFUSED, "cannot access its disk on the target");
+        give_up(world, self, VR_FAILURE_DISK_MISSING, "cannot access its disk on the target");
     else
         try_to_begin(world, self);
     return FALSE;

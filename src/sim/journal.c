@@ -6,6 +6,8 @@ typedef struct {
     SimWait wait;
     GPtrArray *records; /* (element-type SimRecord) */
     guint64 first_sequence;
+    gboolean has_gap;
+    const char *detail; /* (nullable) */
     VrAppend outcome;
     VrAppendDone done;
     gpointer data;
@@ -50,8 +52,9 @@ store(Append *self)
 {
     SimWorld *world = self->wait.controller->world;
 
-    if (self->first_sequence != world->records->len + 1) {
+    if (self->has_gap || self->first_sequence != world->records->len + 1) {
         self->outcome = VR_APPEND_REFUSED;
+        self->detail = "simulated: its sequence does not follow the last one";
         return;
     }
     for (guint i = 0; i < self->records->len; i++) {
@@ -77,12 +80,15 @@ finish(SimWait *wait, gboolean dead)
     if (stores)
         store(self);
     if (!dead && self->outcome != VR_APPEND_DURABLE) {
-        wait->controller->journal_dead = TRUE;
+        /* A wrong sequence harms nobody else. */
+        wait->controller->journal_dead = wait->controller->journal_dead || self->detail == NULL;
         tell(self, SIM_FACT_APPEND_FAILED);
     }
     if (!dead)
         sim_controller_dies_by_lot(wait->controller);
-    self->done(self->outcome, self->outcome == VR_APPEND_DURABLE ? NULL : "simulated", self->data);
+    if (self->outcome != VR_APPEND_DURABLE && self->detail == NULL)
+        self->detail = "simulated";
+    self->done(self->outcome, self->detail, self->data);
     g_ptr_array_unref(self->records);
     g_free(self);
 }
@@ -123,6 +129,8 @@ append_new(const VrRecord *records, guint count, VrAppendDone done, gpointer dat
             (SimRecord){records[i].at_us, g_strdup(records[i].rollout), g_strdup(records[i].kind),
                         records[i].version, g_strdup(records[i].body)};
         g_ptr_array_add(self->records, record);
+        if (records[i].sequence != self->first_sequence + i)
+            self->has_gap = TRUE;
     }
     return self;
 }
@@ -154,7 +162,8 @@ append(gpointer context, const VrRecord *records, guint count, VrAppendDone done
         delay_us += sim_faults_extent(&world->faults, SIM_FAULT_JOURNAL_SLOW, 100, 30000) * SIM_MS;
     due = g_new(Due, 1);
     *due = (Due){controller->number, self};
-    sim_world_after(world, delay_us, come_due, due, g_free);
+    controller->journal_due_us = MAX(controller->journal_due_us, world->now_us + delay_us);
+    sim_world_after(world, controller->journal_due_us - world->now_us, come_due, due, g_free);
 }
 
 static gboolean

@@ -28,6 +28,7 @@ read_definitions(SimWorld *self, guint host)
     for (guint v = 0; v < self->vms->len; v++) {
         SimCopy *copy = sim_copy(self, v, host);
         copy->defined = copy->on_disk;
+        copy->stats = SIM_NO_STATS;
         if (copy->job == SIM_JOB_OTHER)
             copy->job = SIM_JOB_NONE;
         if (!sim_copy_is_active(copy))
@@ -46,7 +47,6 @@ daemon_recovered(SimWorld *self, gpointer data)
     sim_migration_daemon_recovers(self, host);
     machine->daemon = SIM_DAEMON_UP;
     tell_changed(self, host, SIM_BY_LIBVIRT);
-    sim_controllers_hint(self, host, NULL, "connected");
 }
 
 static void
@@ -72,7 +72,7 @@ stop_daemon(SimWorld *self, guint host)
 
     machine->daemon = SIM_DAEMON_DOWN;
     sim_migration_daemon_killed(self, host);
-    sim_calls_break(self, host);
+    sim_calls_break(self, host, "end of file: the daemon is gone");
     sim_controllers_hint(self, host, NULL, "disconnected");
 }
 
@@ -87,6 +87,26 @@ sim_daemon_kill(SimWorld *self, guint host)
     stop_daemon(self, host);
     sim_world_after(self, sim_world_draw(self, 200, 12000) * SIM_MS, daemon_starts,
                     GUINT_TO_POINTER(host), NULL);
+}
+
+/* Whatever was under way over the connections that it had. */
+static void
+link_is_noticed(SimWorld *self, gpointer data)
+{
+    guint host = GPOINTER_TO_UINT(data);
+
+    sim_calls_break(self, host, "keepalive timeout");
+    sim_controllers_hint(self, host, NULL, "disconnected");
+}
+
+void
+sim_link_cut(SimWorld *self, guint host, gint64 lasts_us)
+{
+    SimHost *machine = sim_host(self, host);
+
+    machine->cut_until_us = self->now_us + lasts_us;
+    machine->cuts++;
+    sim_world_after(self, SIM_KEEPALIVE_US, link_is_noticed, GUINT_TO_POINTER(host), NULL);
 }
 
 /* The power is gone, orderly or not. */

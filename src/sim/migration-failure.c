@@ -68,10 +68,10 @@ sim_migration_set_job(SimWorld *self, SimMigration *migration, SimCopy *copy, Si
 }
 
 void
-sim_migration_say(SimMigration *migration, VrErrorCode code, const char *words)
+sim_migration_say(SimMigration *migration, VrFailure failure, const char *words)
 {
     if (migration->error == NULL)
-        migration->error = g_error_new_literal(VR_ERROR, (gint)code, words);
+        migration->error = g_error_new_literal(VR_FAILURE, (gint)failure, words);
 }
 
 /* A backup that began on the target since is none. */
@@ -231,7 +231,7 @@ void
 sim_migration_link_cut(SimWorld *self, SimMigration *migration)
 {
     migration->peer_link = FALSE;
-    sim_migration_say(migration, VR_ERROR_FAILED,
+    sim_migration_say(migration, VR_FAILURE_LINK_LOST,
                       "connection to the target's daemon lost: keepalive timeout");
     both_notice(self, migration, KEEPALIVE_US);
 }
@@ -252,12 +252,12 @@ sim_migration_qemu_gone(SimWorld *self, guint vm, guint host)
     if (host == migration->target) {
         if (migration->finish == SIM_FINISH_OPEN)
             migration->finish = SIM_FINISH_FAILED;
-        sim_migration_say(migration, VR_ERROR_FAILED, "the target's QEMU died");
+        sim_migration_say(migration, VR_FAILURE_OTHER, "the target's QEMU died");
         if (!copy->on_disk)
             copy->defined = FALSE;
         sim_migration_end_target(self, migration);
     } else {
-        sim_migration_say(migration, VR_ERROR_FAILED, "the source's QEMU died");
+        sim_migration_say(migration, VR_FAILURE_OTHER, "the source's QEMU died");
     }
     if (migration->live)
         sim_migration_advance_soon(self, migration);
@@ -271,7 +271,7 @@ sim_migration_daemon_killed(SimWorld *self, guint host)
         SimMigration *migration = sim_migration_at(self, i);
         if (!migration->live || (migration->source != host && migration->target != host))
             continue;
-        sim_migration_say(migration, VR_ERROR_UNREACHABLE,
+        sim_migration_say(migration, VR_FAILURE_LINK_LOST,
                           "end of file while reading data: the daemon is gone");
         if (migration->source == host) {
             migration->source_connected = FALSE;

@@ -55,8 +55,8 @@ undefine_source(SimWorld *self, SimMigration *migration)
         source->defined = FALSE; /* the file and the link stay: the next daemon reads them again */
     else
         sim_guest_undefine(self, migration->vm, migration->source, SIM_BY_LIBVIRT);
-    if (migration->foreign) /* libvirt does not take it along, and a stranger does not care */
-        sim_vm(self, migration->vm)->autostart = FALSE;
+    if (migration->foreign)
+        sim_guest_lose_autostart(self, migration->vm);
     sim_migration_end_source(self, migration);
 }
 
@@ -64,7 +64,7 @@ static void
 confirm(SimWorld *self, SimMigration *migration)
 {
     if (sim_world_strikes(self, SIM_FAULT_CONFIRM_FAILS)) {
-        sim_migration_say(migration, VR_ERROR_FAILED,
+        sim_migration_say(migration, VR_FAILURE_OTHER,
                           "Confirm failed: migration cookie is not readable");
         sim_migration_cancel(self, migration);
         return;
@@ -81,7 +81,7 @@ static void
 fail_finish(SimWorld *self, SimMigration *migration, const char *words)
 {
     migration->finish = SIM_FINISH_FAILED;
-    sim_migration_say(migration, VR_ERROR_FAILED, words);
+    sim_migration_say(migration, VR_FAILURE_OTHER, words);
     sim_guest_kill(self, migration->vm, migration->target, SIM_OFF_FAILED, SIM_BY_LIBVIRT);
 }
 
@@ -122,6 +122,11 @@ reply_finish(SimWorld *self, SimMigration *migration)
     guint host = migration->target;
 
     migration->finish = SIM_FINISH_WELL;
+    sim_migration_target(self, migration)->stats = (VrMigrationStats){
+        .total_ms = MAX(1, (self->now_us - migration->begun_us) / SIM_MS),
+        .downtime_ms = 100,
+        .data_mib = sim_vm(self, migration->vm)->resident_mib,
+    };
     sim_migration_end_target(self, migration);
     if (sim_world_strikes(self, SIM_FAULT_DEFINITION_REMOVED))
         sim_guest_undefine(self, vm, host, SIM_BY_STRANGER);
@@ -155,7 +160,7 @@ advance_perform(SimWorld *self, SimMigration *migration)
 
     if (!migration->source_connected || !sim_copy_is_active(target) ||
         !sim_copy_is_active(source) || migration->abort_asked) {
-        sim_migration_say(migration, migration->abort_asked ? VR_ERROR_CANCELLED : VR_ERROR_FAILED,
+        sim_migration_say(migration, migration->abort_asked ? VR_FAILURE_ABORTED : VR_FAILURE_OTHER,
                           migration->abort_asked
                               ? "operation aborted: migration out: canceled by client"
                               : "operation failed: migration out job: unexpectedly failed");
@@ -171,7 +176,7 @@ advance_perform(SimWorld *self, SimMigration *migration)
                (source->qemu == SIM_QEMU_PAUSED_USER && migration->was_paused)) {
         sim_migration_set_job(self, migration, source, SIM_JOB_OUT_PERFORMED);
     } else {
-        sim_migration_say(migration, VR_ERROR_FAILED,
+        sim_migration_say(migration, VR_FAILURE_OTHER,
                           "operation failed: the guest is not running any more");
         sim_migration_cancel(self, migration);
     }
@@ -185,7 +190,7 @@ advance_performed(SimWorld *self, SimMigration *migration)
 
     if (!migration->source_connected) {
         /* "The domain could in fact be running on the destination": libvirt goes back here too. */
-        sim_migration_say(migration, VR_ERROR_FAILED,
+        sim_migration_say(migration, VR_FAILURE_LINK_LOST,
                           "connection to the target's daemon lost during Finish");
         sim_migration_cancel(self, migration);
     } else if (migration->finish == SIM_FINISH_WELL && migration->peer_link) {
@@ -199,7 +204,7 @@ advance_performed(SimWorld *self, SimMigration *migration)
             sim_migration_set_job(self, migration, target, SIM_JOB_IN_FINISH);
         else if (target->job == SIM_JOB_NONE) {
             migration->finish = SIM_FINISH_FAILED;
-            sim_migration_say(migration, VR_ERROR_FAILED, "the target's guest is gone");
+            sim_migration_say(migration, VR_FAILURE_OTHER, "the target's guest is gone");
         }
         /* If it hangs, Finish lies in its socket until it does not, and may be read too late. */
         if (!sim_host_answers(self, migration->target))
@@ -207,14 +212,40 @@ advance_performed(SimWorld *self, SimMigration *migration)
     }
 }
 
+/* Another VM has the name there. */
 static gboolean
-may_prepare(const SimWorld *self, const SimMigration *migration)
+is_name_taken(const SimWorld *self, const SimMigration *migration)
+{
+    for (guint v = 0; v < self->vms->len; v++) {
+        const SimCopy *copy = sim_copy(self, v, migration->target);
+        if (v != migration->vm && (copy->defined || sim_copy_is_active(copy)) &&
+            strcmp(sim_vm(self, v)->name, sim_vm(self, migration->vm)->name) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* FALSE: it has been said why. */
+static gboolean
+may_prepare(SimWorld *self, SimMigration *migration)
 {
     const SimCopy *target = sim_migration_target(self, migration);
 
-    return sim_host_answers(self, migration->target) && migration->peer_link &&
-           !sim_host(self, migration->target)->closed && target->qemu == SIM_QEMU_NONE &&
-           target->job == SIM_JOB_NONE && sim_copy_is_active(sim_migration_source(self, migration));
+    if (!sim_host_answers(self, migration->target) || !migration->peer_link)
+        sim_migration_say(migration, VR_FAILURE_DAEMON_UNREACHABLE, "cannot connect to it");
+    else if (target->qemu != SIM_QEMU_NONE || target->job != SIM_JOB_NONE)
+        sim_migration_say(migration, VR_FAILURE_STILL_THERE, "domain is already active");
+    else if (is_name_taken(self, migration))
+        sim_migration_say(migration, VR_FAILURE_NAME_TAKEN, "domain already exists");
+    else if (sim_host(self, migration->target)->closed)
+        sim_migration_say(migration, VR_FAILURE_HOOK_REFUSED, "the host is closed");
+    else if (!sim_copy_is_active(sim_migration_source(self, migration)))
+        sim_migration_say(migration, VR_FAILURE_NOT_RUNNING, "domain is not running");
+    else if (sim_world_strikes(self, SIM_FAULT_PREPARE_FAILS))
+        sim_migration_say(migration, VR_FAILURE_OTHER, "cannot prepare the migration");
+    else
+        return TRUE;
+    return FALSE;
 }
 
 /* What is written meanwhile is sent again; a guest that outruns its link is slowed down. */
@@ -232,11 +263,7 @@ prepare(SimWorld *self, SimMigration *migration)
     const SimVm *vm = sim_vm(self, migration->vm);
     SimCopy *target = sim_migration_target(self, migration);
 
-    if (!may_prepare(self, migration) || sim_world_strikes(self, SIM_FAULT_PREPARE_FAILS)) {
-        gboolean closed = sim_host(self, migration->target)->closed;
-        sim_migration_say(migration, closed ? VR_ERROR_REFUSED : VR_ERROR_FAILED,
-                          closed ? "Hook script execution failed: the host is closed"
-                                 : "cannot prepare the migration on the target");
+    if (!may_prepare(self, migration)) {
         sim_migration_end_source(self, migration);
         return;
     }
@@ -371,6 +398,8 @@ sim_migration_begin(SimWorld *self, guint vm, guint source, guint target, gint64
     SimMigration *migration = NULL;
     guint index = 0;
 
+    if (copy->job != SIM_JOB_NONE && copy->job != SIM_JOB_OTHER)
+        return SIM_MIGRATES;
     if (copy->job != SIM_JOB_NONE || sim_vm(self, vm)->migration >= 0)
         return SIM_BUSY;
     if (copy->qemu != SIM_QEMU_RUNNING && copy->qemu != SIM_QEMU_PAUSED_USER)

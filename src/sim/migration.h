@@ -19,7 +19,7 @@ void sim_migration_advance_soon(SimWorld *self, SimMigration *migration);
 
 void sim_migration_set_job(SimWorld *self, SimMigration *migration, SimCopy *copy, SimJob job);
 /* What its call will say; the first words count. */
-void sim_migration_say(SimMigration *migration, VrErrorCode code, const char *words);
+void sim_migration_say(SimMigration *migration, VrFailure failure, const char *words);
 
 /* The target's daemon hangs: after the keepalive the source gives it up, unless it is back. */
 void sim_migration_doubt_peer(SimWorld *self, SimMigration *migration);

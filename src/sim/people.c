@@ -26,9 +26,8 @@ trouble_hosts(SimWorld *self)
     guint count = self->hosts->len;
 
     if (sim_world_strikes(self, SIM_FAULT_CONTROL_CUT)) {
-        SimHost *host = sim_host(self, pick(self, SIM_FAULT_CONTROL_CUT, count));
-        host->cut_until_us = self->now_us + lasts_us(self, SIM_FAULT_CONTROL_CUT, 1, 300);
-        host->cuts++;
+        guint host = pick(self, SIM_FAULT_CONTROL_CUT, count);
+        sim_link_cut(self, host, lasts_us(self, SIM_FAULT_CONTROL_CUT, 1, 300));
     }
     if (sim_world_strikes(self, SIM_FAULT_DAEMON_RESTART))
         sim_daemon_kill(self, pick(self, SIM_FAULT_DAEMON_RESTART, count));
@@ -235,7 +234,7 @@ postcopy_ends(SimWorld *self, gpointer data)
         if (source->qemu != SIM_QEMU_NONE)
             sim_guest_set(self, journey->vm, journey->source, SIM_QEMU_NONE, SIM_BY_STRANGER);
         sim_guest_undefine(self, journey->vm, journey->source, SIM_BY_STRANGER);
-        sim_vm(self, journey->vm)->autostart = FALSE;
+        sim_guest_lose_autostart(self, journey->vm);
     }
     g_free(data);
 }

@@ -7,9 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* world.c */
-guint sim_world_add_vm(SimWorld *self, const char *uuid, const char *name, guint host,
-                       gint64 memory_mib, SimWish wish);
+/* What libvirt says of a guest that has not been migrated, or that its daemon has forgotten. */
+#define SIM_NO_STATS ((VrMigrationStats){VR_UNKNOWN, VR_UNKNOWN, VR_UNKNOWN})
 
 /* journal.c */
 typedef struct {
@@ -24,11 +23,16 @@ extern const VrJournalVTable sim_journal;
 
 /* hypervisor.c, host-update.c */
 extern const VrHypervisorVTable sim_hypervisor;
+/* What is kept of a VM's inactive XML: enough to see that it is the right one. (transfer full) */
+char *sim_definition_of(const SimVm *vm);
 void sim_act(gpointer context, const VrActionRequest *request, VrCallDone done, gpointer data);
 extern const VrHostUpdateVTable sim_host_update;
 void sim_stage_free(gpointer data);
 
 /* ------------------------------------------------------------------ calls (call.c) */
+
+/* After so long without an answer a controller holds its connection to be dead. */
+#define SIM_KEEPALIVE_US (30 * SIM_S)
 
 /*
  * One call of a controller on its way to a daemon and back. It owns its request. `answer` is called
@@ -66,8 +70,8 @@ void sim_call_after(SimWorld *world, gint64 delay_us, void (*run)(SimWorld *worl
 void sim_call_reply(SimWorld *world, SimCall *call);
 /* The daemon will never answer it: its process, or the world, has ended. NULL is fine. */
 void sim_call_abandon(SimCall *call);
-/* The daemon that has these in hand is gone, or its link is cut. */
-void sim_calls_break(SimWorld *world, guint host);
+/* The daemon that has them in hand is gone, or its link was cut since: nobody answers them. */
+void sim_calls_break(SimWorld *world, guint host, const char *why);
 
 /* controller.c */
 struct SimController {
@@ -79,6 +83,7 @@ struct SimController {
     gboolean killed;
     gint64 stalled_until_us;
     gint64 clock_offset_us;
+    gint64 journal_due_us; /* of the last append: they are written in the order of the calls */
     gboolean journal_dead; /* an append ended as unknown: nothing is written any more */
     VrHintSeen hint;
     gpointer hint_data;
@@ -111,6 +116,8 @@ void sim_migration_link_cut(SimWorld *self, SimMigration *migration);
 /* guest.c */
 gboolean sim_guest_start(SimWorld *self, guint vm, guint host, SimCause cause);
 void sim_guest_hand_over_paused(SimWorld *self, guint vm, guint host);
+/* libvirt does not take it along, and a stranger does not care. */
+void sim_guest_lose_autostart(SimWorld *self, guint vm);
 void sim_guest_undefine(SimWorld *self, guint vm, guint host, SimCause cause);
 gint64 sim_copy_cpu_time_ns(const SimWorld *self, const SimCopy *copy);
 

@@ -5,7 +5,8 @@
  * ports of a controller into it are made by sim/controller.h.
  *
  * What libvirt does, and does alone after a failure, is that of docs/internals/recovery.md, its
- * model's state by state. Fields may be read by everybody and are written by src/sim only.
+ * model's state by state. Fields may be read by everybody and are written by src/sim only,
+ * but for the stand that holds it to the contract of the real ports (tests/contract).
  */
 #pragma once
 
@@ -63,14 +64,15 @@ typedef enum { SIM_OFF_UNKNOWN, SIM_OFF_SHUTDOWN, SIM_OFF_FAILED } SimOff;
 typedef struct {
     SimQemu qemu;
     SimJob job;
-    SimOff off;          /* why it is not active, while the daemon lives */
-    gboolean defined;    /* as the daemon lists it */
-    gboolean on_disk;    /* the file, which a daemon or host that starts reads again */
-    gboolean autostart;  /* the link on disk */
-    gint64 libvirt_id;   /* of an active one */
-    gint64 cpu_base_us;  /* CPU time before cpu_since_us */
-    gint64 cpu_since_us; /* running since; 0 */
-    guint64 memory;      /* SimVm.memory when this copy last had it */
+    SimOff off;             /* why it is not active, while the daemon lives */
+    gboolean defined;       /* as the daemon lists it */
+    gboolean on_disk;       /* the file, which a daemon or host that starts reads again */
+    gboolean autostart;     /* the link on disk */
+    gint64 libvirt_id;      /* of an active one */
+    gint64 cpu_base_us;     /* CPU time before cpu_since_us */
+    gint64 cpu_since_us;    /* running since; 0 */
+    guint64 memory;         /* SimVm.memory when this copy last had it */
+    VrMigrationStats stats; /* of the migration that brought it, while its daemon remembers */
 } SimCopy;
 
 typedef enum { SIM_WISH_RUNNING, SIM_WISH_PAUSED, SIM_WISH_OFF } SimWish;
@@ -81,10 +83,11 @@ typedef struct {
     gint64 memory_mib;
     gint64 resident_mib;
     gint64 dirty_mib_per_s;
-    gboolean autostart; /* as its owner wants it */
-    SimWish wish;       /* of its owner, at last */
-    SimCopy *at;        /* [host_count] */
-    guint64 memory;     /* grows whenever CPUs start on a copy that came from elsewhere: copies with
+    gboolean autostart;      /* as its owner wants it */
+    gboolean autostart_lost; /* by a stranger: who sets it again puts it right */
+    SimWish wish;            /* of its owner, at last */
+    SimCopy *at;             /* [host_count] */
+    guint64 memory; /* grows whenever CPUs start on a copy that came from elsewhere: copies with
                          * an older number have old memory and must never run again */
     gboolean died;  /* its newest memory is lost: killed with its QEMU or host, by no one's will */
     gboolean split; /* two copies have run at the same time */
@@ -259,6 +262,10 @@ sim_copy(const SimWorld *self, guint vm, guint host)
     return &sim_vm(self, vm)->at[host];
 }
 
+/* A VM that the inventory did not have. */
+guint sim_world_add_vm(SimWorld *self, const char *uuid, const char *name, guint host,
+                       gint64 memory_mib, SimWish wish);
+
 guint sim_world_find_host(const SimWorld *self, const char *name); /* SIM_NOWHERE */
 guint sim_world_find_vm(const SimWorld *self, const char *uuid);   /* SIM_NOWHERE */
 
@@ -306,7 +313,8 @@ void sim_guest_hint(SimWorld *self, guint vm, guint host, const char *what);
 
 /* ------------------------------------------------------------------ libvirt (migration.c) */
 
-typedef enum { SIM_BEGUN, SIM_BUSY, SIM_NOT_RUNNING } SimBegin;
+/* Busy: another job, which the call may wait for. */
+typedef enum { SIM_BEGUN, SIM_BUSY, SIM_MIGRATES, SIM_NOT_RUNNING } SimBegin;
 
 /* The migrate call has reached the source's daemon. `call` as in SimMigration. */
 SimBegin sim_migration_begin(SimWorld *self, guint vm, guint source, guint target,
@@ -319,6 +327,8 @@ gboolean sim_migration_progress(const SimWorld *self, guint vm, VrMigrationProgr
 /* ------------------------------------------------------------------ machines (machine.c) */
 
 void sim_daemon_kill(SimWorld *self, guint host); /* it starts again by itself */
+/* Controller - host; connections over it are lost, which both ends notice by keepalive. */
+void sim_link_cut(SimWorld *self, guint host, gint64 lasts_us);
 void sim_host_crash(SimWorld *self, guint host, gboolean stays_off);
 void sim_host_reboot(SimWorld *self, guint host); /* in a while */
 void sim_host_power_on(SimWorld *self, guint host);
