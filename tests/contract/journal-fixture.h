@@ -26,6 +26,9 @@ void journal_answer_clear(JournalAnswer *self);
 void journal_answer_done(VrAppend outcome, const char *detail, gpointer answer);
 void journal_answer_wait(JournalAnswer *self, guint count);
 
+/* For journals without a thread: called again and again while somebody waits. NULL: none is. */
+void journal_go_on_by(void (*go_on)(void));
+
 /* (transfer full) "SEQUENCE ROLLOUT AT_US KIND VERSION BODY" per record, from a sequence on. */
 GPtrArray *journal_read(VrJournal journal, guint64 from_sequence);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the port does without any daemon to talk to. */
-#include "hypervisor-lab.h"
+#include "lab.h"
 
 #include <gio/gio.h>
 
@@ -226,5 +226,6 @@ main(void)
         cmocka_unit_test(test_host_that_is_not_in_the_fleet_is_unknown),
         cmocka_unit_test(test_free_ends_each_call_exactly_once),
     };
+    call_stand_on(&lab_ground);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

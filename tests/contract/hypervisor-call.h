@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The port's calls, waited for while the main loop runs, and the lab's verbs. */
+/* Calls to a hypervisor port that are waited for, whatever makes time go on under it. */
 #pragma once
 
 #include <setjmp.h>
@@ -12,19 +12,15 @@
 
 #include <virt-roll/ports.h>
 
-#define LAB_ENVIRONMENT "VIRT_ROLL_LAB_FLEET"
-
-/* The lab that the environment names; NULL without one. */
+/* What all waiting rests on: one at a time, set before the first call. */
 typedef struct {
-    char *state; /* its directory */
-    VrFleet *fleet;
-} Lab;
+    gpointer context;
+    gint64 (*now_us)(gpointer context);
+    void (*go_on)(gpointer context); /* for some milliseconds, or until something has happened */
+} CallGround;
 
-Lab *lab_load(void);
-void lab_free(Lab *self);
-
-/* Runs `contrib/lab/lab --state … ARGUMENTS`; fails the test if that fails. */
-void lab_run(const Lab *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void call_stand_on(const CallGround *ground);
+gint64 call_now_us(void);
 
 typedef struct {
     gint ended; /* atomic */
