@@ -213,7 +213,7 @@ give_peer_up(SimWorld *self, SimMigration *migration)
     migration->peer_doubted = FALSE;
     if (sim_host_answers(self, migration->target))
         return;
-    sim_migration_say(migration, VR_ERROR_FAILED,
+    sim_migration_say(migration, VR_FAILURE_LINK_LOST,
                       "the target's daemon is silent: keepalive timeout");
     source_notices(self, migration);
 }

@@ -190,7 +190,7 @@ kill_daemon_when(SimStand *self, gboolean (*is_there)(const SimStand *self, guin
 static void
 move_transient(SimStand *self, guint host)
 {
-    let_strike(self, SIM_FAULT_PERSIST_FAILS);
+    let_strike(self, SIM_FAULT_DEFINITION_REMOVED);
     let_strike(self, SIM_FAULT_UNDEFINE_FAILS);
     migrate_away(self, host, STAND_FAST);
     assert_true(has_come(self, is_over, host));
