@@ -223,6 +223,37 @@ is_in_phase(const FakeWorld *world, VrPhase phase)
     return found;
 }
 
+static void
+lose_target(FakeWorld *world, guint host)
+{
+    if (host + 1 == world->host_count && is_in_phase(world, VR_PHASE_FITTING))
+        world->hosts[host].reachable = FALSE;
+}
+
+/* What was checked before a long wait for the target is checked once more. */
+static void
+test_rollout_checks_again_after_a_wait_for_its_target(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    FakeVm *vm = &world->vms[0];
+    guint target = world->host_count - 1;
+    (void)state;
+
+    world->before_list = lose_target;
+    fake_world_start(world);
+    while (world->hosts[target].reachable)
+        fake_world_pass(world, G_USEC_PER_SEC);
+    world->before_list = NULL;
+    fake_world_pass(world, 1500 * (gint64)G_USEC_PER_SEC);
+    vm->at[target] = VR_SIDE_OFF;
+    vm->persistent[target] = TRUE;
+    world->hosts[target].reachable = TRUE;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_int_equal(vm->migrations, 0);
+    fake_world_free(world);
+}
+
 /* The facts that an earlier process asked for are of before: the target has rebooted since. */
 static void
 test_rollout_restarted_gate_asks_for_the_boot_again(void **state)
@@ -615,6 +646,7 @@ main(void)
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
         cmocka_unit_test(test_rollout_goes_on_without_a_deferred_vm),
         cmocka_unit_test(test_rollout_applies_nothing_on_an_old_proof),
+        cmocka_unit_test(test_rollout_checks_again_after_a_wait_for_its_target),
         cmocka_unit_test(test_rollout_restarted_gate_asks_for_the_boot_again),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
