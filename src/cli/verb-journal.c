@@ -182,7 +182,10 @@ say_what_goes_on(GString *text, const VrRollout *rollout, guint width)
         "Its rollout is not finished, and virt-roll run goes on with it. Both hosts of each VM are "
         "read before anything is done to that VM, but a call that was made after the backup is not "
         "waited for: let recovery.fence_ms of the policy (60 s unless changed) pass after the last "
-        "controller has ended. A stage that has run since then runs again.",
+        "controller has ended. A stage that has run since then runs again; one in hand that "
+        "changes "
+        "its host (before, apply) waits for a person, and after a reboot in hand the boot id "
+        "tells.",
         "", width);
     for (guint i = 0; i < changed->len; i++) {
         g_autofree char *line = g_strdup_printf("make sure before you run: %s",
@@ -196,21 +199,18 @@ say_what_goes_on(GString *text, const VrRollout *rollout, guint width)
 }
 
 static void
-say_what_it_means(VrConsole *console, const char *file, const VrJournal *journal)
+say_what_it_means(VrConsole *console, const char *file, const VrRollout *rollout, guint64 records)
 {
     guint width = vr_console_width(console);
-    guint64 records = 0;
-    g_autoptr(VrRollout) rollout = vr_replay(journal, &records, NULL);
     g_autofree char *count = vr_text_count((gint64)records, "record");
-    g_autofree char *time =
-        rollout != NULL && records > 0 ? vr_text_date_clock(rollout->now_us) : g_strdup("never");
+    g_autofree char *time = records > 0 ? vr_text_date_clock(rollout->now_us) : g_strdup("never");
     g_autofree char *what =
         g_strdup_printf("%s is whole: %s, the last of %s. What was done after that is not in it.",
                         file, count, time);
     g_autoptr(GString) text = g_string_new(NULL);
 
     vr_text_append_wrapped(text, what, "", width);
-    if (rollout != NULL && vr_rollout_is_unfinished(rollout))
+    if (vr_rollout_is_unfinished(rollout))
         say_what_goes_on(text, rollout, width);
     vr_console_print(console, text->str);
 }
@@ -231,6 +231,40 @@ name_aside(const char *state)
     return path;
 }
 
+/*
+ * The stages that the next run will only ask after (they change the host). With their folders away
+ * it would hear that they have not begun, and begin them a second time with nobody asked. Their old
+ * folders are not kept instead: a backup is mostly put where the state directory was lost.
+ */
+static gboolean
+lose_stages(const char *state, VrRollout *rollout, const char *aside, GError **error)
+{
+    g_autofree char *stages = g_build_filename(state, "stages", NULL);
+    g_autofree char *output = g_strdup_printf("it was in hand when the journal was backed up that "
+                                              "was restored; look at the host and into %s",
+                                              aside);
+    g_autoptr(GArray) commands = g_array_new(FALSE, FALSE, sizeof(VrCommand));
+    g_autoptr(VrEvent) started = vr_event_new(VR_EVENT_CONTROLLER_STARTED, rollout->now_us);
+
+    if (!vr_rollout_is_unfinished(rollout))
+        return TRUE;
+    if (!vr_rollout_apply(rollout, started, error))
+        return FALSE;
+    vr_rollout_commands(rollout, G_MAXINT64, commands);
+    for (guint i = 0; i < commands->len; i++) {
+        const VrCommand *command = &g_array_index(commands, VrCommand, i);
+        VrStageRequest request = {.rollout = rollout->id,
+                                  .host = command->host,
+                                  .stage = command->stage,
+                                  .step = command->step,
+                                  .attempt = command->attempt};
+        if (command->kind == VR_COMMAND_STAGE && command->attach_only &&
+            !vr_process_lose_attempt(stages, &request, output, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static int
 restore(VrConsole *console, const char *state, const char *file, gboolean is_yes, GError **error)
 {
@@ -243,13 +277,18 @@ restore(VrConsole *console, const char *state, const char *file, gboolean is_yes
     g_autoptr(VrAudit) audit = vr_audit_new(&port);
     if (!check_restorable(state, file, audit, error))
         return 0;
-    say_what_it_means(console, file, &port);
+    guint64 records = 0;
+    g_autoptr(VrRollout) rollout = vr_replay(&port, &records, error);
+    if (rollout == NULL)
+        return 0;
+    say_what_it_means(console, file, rollout, records);
     if (!is_yes && !vr_console_ask(console, "Put it in place of the present journal?")) {
         vr_console_note(console, "nothing was done");
         return 0;
     }
     g_autofree char *aside = name_aside(state);
-    if (!vr_sqlite_restore_finish(restoring, aside, also, error)) {
+    if (!vr_sqlite_restore_withdraw(restoring, aside, also, error) ||
+        !lose_stages(state, rollout, aside, error) || !vr_sqlite_restore_finish(restoring, error)) {
         g_prefix_error(error, "%s: not restored (what was there is still there or in %s): ", file,
                        aside);
         return 0;

@@ -4,9 +4,11 @@
 Usage: journal.py PATH_OF_VIRT_ROLL PATH_OF_MAKE_JOURNAL PATH_OF_FAIL_DISK"""
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,9 +45,10 @@ class Journal(unittest.TestCase):
                               capture_output=True, text=True, env={**clean, **environment},
                               cwd=self.folder, check=False)
 
-    def make(self, count, way="", state=None):
-        subprocess.run([MAKER, state or self.state, str(count), way], check=True, timeout=60,
-                       stdout=subprocess.DEVNULL)
+    def make(self, count, *ways, state=None):
+        """What it prints: the attempt in hand, if any, and the number of records."""
+        return subprocess.run([MAKER, state or self.state, str(count), *ways], check=True,
+                              timeout=60, stdout=subprocess.PIPE, text=True).stdout.split()
 
     def works(self, *arguments):
         result = self.run_with(*arguments)
@@ -172,6 +175,28 @@ class Journal(unittest.TestCase):
         self.state = aside
         self.assertEqual(self.audit()["records"], 6)
 
+    def test_restore_gives_up_the_stage_in_hand(self):
+        """It may have run: with its folder away, the next run would begin it again."""
+        backup = self.folder / "backup.db"
+        attempt, _ = self.make(5, "applying")
+        self.works("journal", "backup", backup)
+        shutil.rmtree(self.state)
+        for _ in "into nothing", "over itself":
+            self.works("journal", "restore", backup, "--yes")
+            self.assertEqual(self.attempts(self.state), self.given_up(attempt))
+        output = self.state / "stages" / ROLLOUT / attempt / "output"
+        self.assertIn("before-restore-", output.read_text(encoding="utf-8"))
+
+    @staticmethod
+    def attempts(state):
+        """Their files."""
+        folder = state / "stages" / ROLLOUT
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+    @staticmethod
+    def given_up(attempt):
+        return [f"{attempt}/{name}" for name in ("lock", "output", "started")]
+
     def test_restored_journal_goes_on(self):
         backup = self.folder / "backup.db"
         self.make(4)
@@ -184,7 +209,7 @@ class Journal(unittest.TestCase):
 
     def test_restore_mends_a_broken_journal_with_its_log(self):
         backup = self.folder / "backup.db"
-        self.make_with_log(6)
+        self.make_with_log(5)
         self.works("journal", "backup", backup)
         log = self.state / "journal.db-wal"
         log.write_bytes(b"\0" + log.read_bytes()[1:])
@@ -194,48 +219,64 @@ class Journal(unittest.TestCase):
         aside, = self.state.glob("before-restore-*")
         self.assertTrue((aside / "journal.db-wal").exists())
 
-    def make_with_log(self, count):
+    def make_with_log(self, count, *ways):
         """By a controller that is killed, so that its last records are in the log alone."""
-        with subprocess.Popen([MAKER, self.state, str(count), "hold"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True) as maker:
-            self.assertEqual(maker.stdout.readline(), f"{count}\n")
+        with subprocess.Popen([MAKER, self.state, str(count), *ways, "hold"], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+            for _ in range(1 + len(ways)):
+                self.assertTrue(maker.stdout.readline())
+            maker.stdin.write("go on\n")
+            maker.stdin.flush()
+            records = int(maker.stdout.readline())
             maker.kill()
         self.assertGreater((self.state / "journal.db-wal").stat().st_size, 0)
+        return records
 
     def test_restore_cut_off_anywhere_loses_nothing(self):
-        """The old journal, the new one, or one that is refused until it is restored again."""
-        self.make(4)
+        """The old journal, the new one, each with its stages, or one that is refused until it is
+        restored again."""
+        attempt, count = self.make(5, "applying")
+        new = int(count), self.given_up(attempt)
+        old = new[0] + 1, [f"{attempt}/status"]
         backup = self.folder / "backup.db"
         self.works("journal", "backup", backup)
-        outcomes = set()
+        outcomes = []
         status, number = 99, 0
         while status == 99:
             number += 1
             self.state = self.folder / f"cut-{number}"
-            self.make_with_log(6)
-            (self.state / "stages").mkdir()
+            self.assertEqual(self.make_with_log(5, "applying"), old[0])
+            folder = self.state / "stages" / ROLLOUT / attempt
+            folder.mkdir(parents=True)
+            (folder / "status").write_text("exited 0\n", encoding="utf-8")
             result = self.run_with("journal", "restore", backup, "--yes", LD_PRELOAD=FAIL_DISK,
                                    DIE_AT=str(number))
             status = result.returncode
             self.assertIn(status, (0, 99), result.stderr)
-            audit = self.run_with("audit", "verify", "-o", "json")
-            if audit.returncode == 0:
-                outcomes.add(json.loads(audit.stdout)["records"])
-            else:
-                self.assertIn("is missing while", audit.stderr)
-                self.refused(4, ["is missing while"], "rollout", "close", "--reason", "x")
-                outcomes.add("refused")
+            outcomes.append(self.outcome())
             # What was there is there under one name or the other, and a restore goes through.
-            states, whole = [self.state, *self.state.glob("before-restore-*")], []
-            for self.state in states:
-                audit = self.run_with("audit", "verify", "-o", "json")
-                whole.append(audit.returncode == 0 and json.loads(audit.stdout)["records"])
-            self.assertIn(6, whole)
-            self.state = states[0]
+            states = [self.state, *self.state.glob("before-restore-*")]
+            self.assertIn(old[0], map(self.records, states))
+            self.assertIn(old[1], map(self.attempts, states))
             self.works("journal", "restore", backup, "--yes")
-            self.assertEqual(self.audit()["records"], 4)
-        self.assertEqual(outcomes, {6, "refused", 4})
+            self.assertEqual(self.outcome(), new)
+        self.assertEqual([outcome for outcome, _ in itertools.groupby(outcomes)],
+                         [old, "refused", new])
         self.assertGreater(number, 8)
+
+    def records(self, state):
+        """None: they cannot be read."""
+        audit = self.run_with("--state", state, "audit", "verify", "-o", "json")
+        return json.loads(audit.stdout)["records"] if audit.returncode == 0 else None
+
+    def outcome(self):
+        """What a controller would go on with: records and stages."""
+        records = self.records(self.state)
+        if records is not None:
+            return records, self.attempts(self.state)
+        for verb in (["status"], ["rollout", "close", "--reason", "x"]):
+            self.refused(4, ["is missing while"], *verb)
+        return "refused"
 
     def test_restore_refuses_what_is_no_backup(self):
         self.make(4)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * make-journal DIR COUNT [hold|unsound] - a journal for tests of the program: a small rollout that
- * begins and is stopped in turn, COUNT records in all; with an even number it is stopped.
+ * make-journal DIR COUNT [unsound] [applying] [hold] - a journal for tests of the program: a small
+ * rollout that begins and is stopped in turn, COUNT records in all; with an even number it is
+ * stopped.
  *
- * hold: stays in charge of it, and appends one more for each line of standard input, which it
- * answers with the number of records. unsound: then one that fits into the chain and means nothing.
+ * unsound: then one that fits into the chain and means nothing. applying: then a host on its way
+ * until its stage apply; printed are its attempt and the number of all records. hold: stays in
+ * charge of it, and appends one more for each line of standard input, which it answers with the
+ * number of records.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,6 +68,28 @@ append_next(Maker *self, const char *kind)
     append(self, event, kind != NULL ? kind : vr_event_kind_to_string(event->kind));
 }
 
+static void
+append_applying(Maker *self)
+{
+    static const VrPhase phases[] = {VR_PHASE_CLOSING,      VR_PHASE_COMPARING, VR_PHASE_CLOSED,
+                                     VR_PHASE_FACTS_BEFORE, VR_PHASE_ASSESSING, VR_PHASE_PREPARING,
+                                     VR_PHASE_PROVING,      VR_PHASE_APPLYING};
+    g_autoptr(VrRollout) rollout = fixture_rollout();
+    guint index = fixture_find(rollout, VR_STEP_UPDATE, "h3");
+
+    for (guint i = 0; i < G_N_ELEMENTS(phases); i++) {
+        VrEvent *event = fixture_enter(rollout, index, phases[i], (gint64)self->count, NULL);
+        append(self, event, vr_event_kind_to_string(event->kind));
+    }
+    printf("%u-%u-apply\n", index + 1, vr_rollout_step(rollout, index)->attempt);
+}
+
+static gboolean
+is_asked(char **ways, const char *way)
+{
+    return g_strv_contains((const char *const *)ways, way);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -73,7 +98,7 @@ main(int argc, char **argv)
     char line[16];
 
     g_assert_cmpint(argc, >=, 3);
-    const char *way = argc > 3 ? argv[3] : "";
+    char **ways = argv + 3;
     VrSqliteJournal *journal = vr_sqlite_journal_open(argv[1], &error);
     g_assert_no_error(error);
     maker.port = vr_sqlite_journal_port(journal);
@@ -81,11 +106,13 @@ main(int argc, char **argv)
     append_created(&maker);
     while (maker.count < strtoull(argv[2], NULL, 10))
         append_next(&maker, NULL);
-    if (strcmp(way, "unsound") == 0)
+    if (is_asked(ways, "unsound"))
         append_next(&maker, "moon-landed");
+    if (is_asked(ways, "applying"))
+        append_applying(&maker);
     printf("%" G_GUINT64_FORMAT "\n", maker.count);
     fflush(stdout);
-    while (strcmp(way, "hold") == 0 && fgets(line, sizeof line, stdin) != NULL) {
+    while (is_asked(ways, "hold") && fgets(line, sizeof line, stdin) != NULL) {
         append_next(&maker, NULL);
         printf("%" G_GUINT64_FORMAT "\n", maker.count);
         fflush(stdout);

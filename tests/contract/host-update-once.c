@@ -102,6 +102,27 @@ test_host_update_attach_only_finds_what_has_begun(void **state)
     stage_assert_answer(world, 2, VR_STAGE_END_EXITED, 5);
 }
 
+/* As a restored journal has it: its attempts are not to be had, and may have run. */
+static void
+test_host_update_attempt_given_up_is_lost_and_never_runs(void **state)
+{
+    StageWorld *world = *state;
+    VrStageRequest request = stage_request(1);
+    g_autoptr(GError) error = NULL;
+    stage_set_script(world, "echo x >>$F/count; exit 5", 60);
+    assert_true(vr_process_lose_attempt(world->attempts, &request, "look there", &error));
+    request.attach_only = TRUE;
+    stage_start(world, &request);
+    stage_assert_answer(world, 1, VR_STAGE_END_LOST, 0);
+    assert_string_equal(world->answer.output, "look there");
+    start_attempt(world, 1);
+    stage_assert_answer(world, 2, VR_STAGE_END_LOST, 0);
+    assert_null(stage_read_file(world, "count"));
+    request.rollout = "../r-1";
+    assert_false(vr_process_lose_attempt(world->attempts, &request, "", &error));
+    assert_true(g_error_matches(error, VR_ERROR, VR_ERROR_INVALID));
+}
+
 static void
 test_host_update_free_leaves_attempts_running(void **state)
 {
@@ -215,6 +236,7 @@ main(int argc, char **argv)
         STAGE_TEST(test_host_update_removed_stage_is_attached_to),
         STAGE_TEST(test_host_update_attach_only_withholds_what_has_not_begun),
         STAGE_TEST(test_host_update_attach_only_finds_what_has_begun),
+        STAGE_TEST(test_host_update_attempt_given_up_is_lost_and_never_runs),
         STAGE_TEST(test_host_update_free_leaves_attempts_running),
         STAGE_TEST(test_host_update_killed_controller_finds_its_attempt),
         STAGE_TEST(test_host_update_killed_helper_is_lost_and_not_repeated),

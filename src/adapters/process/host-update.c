@@ -128,13 +128,10 @@ attempt_deliver(const Attempt *self, VrStageEnd end, int exit_status, const char
     delivery_leave(self->delivery);
 }
 
-/* Its name is durable when it returns TRUE. */
 static gboolean
-make_directory(const char *path, const char *parent)
+sync_directory(const char *path)
 {
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return FALSE;
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return FALSE;
     gboolean synced = fsync(fd) == 0;
@@ -144,12 +141,28 @@ make_directory(const char *path, const char *parent)
     return synced;
 }
 
+/* Its name is durable when it returns TRUE. */
 static gboolean
-attempt_make_directories(const Attempt *self)
+make_directory(const char *path, const char *parent)
 {
-    g_autofree char *above = g_path_get_dirname(self->base);
-    return make_directory(self->base, above) && make_directory(self->parent, self->base) &&
-           make_directory(self->path, self->parent);
+    return (mkdir(path, 0700) == 0 || errno == EEXIST) && sync_directory(parent);
+}
+
+static gboolean
+make_directories(const char *base, const char *parent, const char *path)
+{
+    g_autofree char *above = g_path_get_dirname(base);
+    return make_directory(base, above) && make_directory(parent, base) &&
+           make_directory(path, parent);
+}
+
+/* (transfer full) the attempt's directory in that of its rollout */
+static char *
+make_path(const char *parent, const VrStageRequest *request)
+{
+    g_autofree char *name = g_strdup_printf("%u-%u-%s", request->step, request->attempt,
+                                            vr_stage_to_string(request->stage));
+    return g_build_filename(parent, name, NULL);
 }
 
 static void
@@ -165,7 +178,7 @@ typedef enum { HELPER_DECIDED, HELPER_FAILED, HELPER_UNCLEAR } Helper;
 static Helper
 attempt_start_helper(const Attempt *self, GString *problem)
 {
-    if (!attempt_make_directories(self)) {
+    if (!make_directories(self->base, self->parent, self->path)) {
         g_string_printf(problem, "cannot make %s: %s", self->path, g_strerror(errno));
         return HELPER_FAILED;
     }
@@ -305,6 +318,37 @@ attempt_attend(gpointer item, gpointer unused)
     attempt_free(self);
 }
 
+/* -------------------------------------------------------------------------- lost */
+
+gboolean
+vr_process_lose_attempt(const char *directory, const VrStageRequest *request, const char *output,
+                        GError **error)
+{
+    const struct {
+        const char *name, *content;
+    } files[] = {{"lock", ""}, {"output", output}, {"started", "by nobody who is known\n"}};
+    g_autofree char *problem = vr_stage_command_check(request);
+    if (problem != NULL) {
+        g_set_error_literal(error, VR_ERROR, VR_ERROR_INVALID, problem);
+        return FALSE;
+    }
+    g_autofree char *base = g_canonicalize_filename(directory, NULL);
+    g_autofree char *parent = g_build_filename(base, request->rollout, NULL);
+    g_autofree char *path = make_path(parent, request);
+    gboolean is_made = make_directories(base, parent, path);
+    for (guint i = 0; is_made && i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *file = g_build_filename(path, files[i].name, NULL);
+        is_made = g_file_set_contents_full(
+            file, files[i].content, -1,
+            G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, NULL);
+    }
+    if (is_made && sync_directory(path))
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_IO, "%s: cannot be marked as begun: %s", path,
+                g_strerror(errno));
+    return FALSE;
+}
+
 /* -------------------------------------------------------------------------- port */
 
 static const VrStageCommand *
@@ -332,13 +376,12 @@ attempt_new(const VrProcessHostUpdate *adapter, const VrStageRequest *request)
 {
     const VrStageCommand *command = find_command(adapter->fleet, request);
     const char *stage = vr_stage_to_string(request->stage);
-    g_autofree char *name = g_strdup_printf("%u-%u-%s", request->step, request->attempt, stage);
     Attempt *self = g_new0(Attempt, 1);
     self->delivery = g_atomic_rc_box_acquire(adapter->delivery);
     self->subject = g_strdup_printf("%s: stage %s", request->host, stage);
     self->base = g_strdup(adapter->directory);
     self->parent = g_build_filename(self->base, request->rollout, NULL);
-    self->path = g_build_filename(self->parent, name, NULL);
+    self->path = make_path(self->parent, request);
     self->environment = vr_stage_command_environment(request, self->path);
     self->attach_only = request->attach_only;
     self->has_command = command->argv != NULL && command->argv[0] != NULL;

@@ -31,6 +31,14 @@ char *vr_process_run_stage(const VrFleetHost *host, VrStage stage, const char *l
 char *vr_process_find_running(const char *directory);
 
 /*
+ * Makes an attempt that is not there yet, durably, as one that began and of which nobody knows how
+ * it ended: it ends as lost with this `output` and never runs. VR_ERROR_IO, VR_ERROR_INVALID (a
+ * name that is not passed on).
+ */
+gboolean vr_process_lose_attempt(const char *directory, const VrStageRequest *request,
+                                 const char *output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
  * Does not wait: running attempts go on without us, and no `done` comes after it. Not to be called
  * from within a `done`.
  */

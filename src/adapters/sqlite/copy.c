@@ -226,36 +226,34 @@ unlink_old(const VrSqliteRestore *self, const char *name, GError **error)
 }
 
 /*
- * The new head is there already. An old log must never meet the new file, nor the old file be
- * without its log: so the file goes first, and a directory with a head and no file is refused.
+ * The new head is there already, and a directory with a head and no file is refused: so the file
+ * goes before anything that belongs to it. An old log must never meet the new file, either.
  */
 static gboolean
 remove_old_journal(const VrSqliteRestore *self, GError **error)
 {
-    g_autofree char *log = g_build_filename(self->directory, "journal.db-wal", NULL);
-    GStatBuf status;
-    if (g_stat(log, &status) == 0 && status.st_size > 0 &&
-        (!unlink_old(self, "journal.db", error) ||
-         !vr_sqlite_lock_sync_directory(self->directory, error)))
-        return FALSE;
-    return unlink_old(self, "journal.db-wal", error) && unlink_old(self, "journal.db-shm", error) &&
+    return unlink_old(self, "journal.db", error) &&
+           vr_sqlite_lock_sync_directory(self->directory, error) &&
+           unlink_old(self, "journal.db-wal", error) && unlink_old(self, "journal.db-shm", error) &&
            vr_sqlite_lock_sync_directory(self->directory, error);
 }
 
 gboolean
-vr_sqlite_restore_finish(VrSqliteRestore *self, const char *aside, const char *const *also,
-                         GError **error)
+vr_sqlite_restore_withdraw(VrSqliteRestore *self, const char *aside, const char *const *also,
+                           GError **error)
+{
+    VrSqliteChain head;
+    g_autoptr(VrSqliteStore) store = vr_sqlite_store_open_file(self->copy, self->file, error);
+    return store != NULL && check_chain(store, &head, error) &&
+           keep_old_journal(self, aside, error) &&
+           vr_sqlite_head_replace(self->directory, &head, error) &&
+           remove_old_journal(self, error) && move_others(self, aside, also, error);
+}
+
+gboolean
+vr_sqlite_restore_finish(VrSqliteRestore *self, GError **error)
 {
     g_autofree char *path = g_build_filename(self->directory, "journal.db", NULL);
-    VrSqliteChain head;
-    {
-        g_autoptr(VrSqliteStore) store = vr_sqlite_store_open_file(self->copy, self->file, error);
-        if (store == NULL || !check_chain(store, &head, error))
-            return FALSE;
-    }
-    if (!keep_old_journal(self, aside, error) || !move_others(self, aside, also, error) ||
-        !vr_sqlite_head_replace(self->directory, &head, error) || !remove_old_journal(self, error))
-        return FALSE;
     if (rename(self->copy, path) != 0)
         return set_io_error(error, path, "put the restored journal there");
     return vr_sqlite_lock_sync_directory(self->directory, error);

@@ -28,15 +28,19 @@ VrSqliteRestore *vr_sqlite_restore_new(const char *directory, const char *file,
 VrJournal vr_sqlite_restore_port(VrSqliteRestore *self);
 
 /*
- * Checks the chain of the copy and puts it there. What was there is in the new directory `aside`
- * afterwards, with the entries of DIR that `also` names (NULL-terminated). Wherever this is cut
- * off, DIR has the old journal, the new one, or one that nobody opens because records are missing;
- * then restore again.
+ * Checks the chain of the copy and takes the journal of DIR away. What was there is in the new
+ * directory `aside` afterwards, with the entries of DIR that `also` names (NULL-terminated).
+ * Wherever this is cut off, DIR has the old journal with all that is its own, or one that nobody
+ * opens because records are missing; then restore again.
  */
-gboolean vr_sqlite_restore_finish(VrSqliteRestore *self, const char *aside, const char *const *also,
-                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean vr_sqlite_restore_withdraw(VrSqliteRestore *self, const char *aside,
+                                    const char *const *also,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Without a finish before, nothing has changed. */
+/* After that, and when all that must be there with it is there: puts the copy into its place. */
+gboolean vr_sqlite_restore_finish(VrSqliteRestore *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Without a withdraw before, nothing has changed. */
 void vr_sqlite_restore_free(VrSqliteRestore *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrSqliteRestore, vr_sqlite_restore_free)
 
