@@ -35,6 +35,9 @@ VrEvent *vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, Vr
 
 /* A migration step was observed, or one of its calls came back. */
 void vr_migration_observed(VrDeciding *self, const VrStepState *step);
+/* Of the VM, as planned; and how long its migration may take before it is aborted. */
+gint64 vr_migration_memory_mib(const VrDeciding *self, const VrStepState *step);
+gint64 vr_migration_limit_us(const VrDeciding *self, const VrStepState *step);
 void vr_migration_fitted(VrDeciding *self, const VrStepState *step);
 void vr_migration_call_returned(VrDeciding *self, const VrStepState *step);
 /* Its deadline has passed while the call is out. */

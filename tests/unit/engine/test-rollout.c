@@ -189,95 +189,6 @@ test_rollout_goes_on_without_a_deferred_vm(void **state)
     fake_world_free(world);
 }
 
-/* With a slow journal the lists are old when the apply that they allow is durable. */
-static void
-test_rollout_applies_nothing_on_an_old_proof(void **state)
-{
-    FakeWorld *world = fake_world_new(3, 2);
-    (void)state;
-
-    world->append_us = 11 * G_USEC_PER_SEC;
-    fake_world_start(world);
-    fake_world_pass(world, 1800 * (gint64)G_USEC_PER_SEC);
-    for (guint h = 0; h < world->host_count; h++)
-        assert_int_equal(world->hosts[h].applied, 0);
-    /* And somebody is told. */
-    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
-    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "too slow"));
-    world->append_us = 0;
-    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h3", NULL);
-    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
-    assert_true(fake_world_run(world));
-    assert_good_end(world);
-    fake_world_free(world);
-}
-
-static gboolean
-is_in_phase(const FakeWorld *world, VrPhase phase)
-{
-    const VrRollout *rollout = vr_engine_rollout(world->engine);
-    gboolean found = FALSE;
-
-    for (guint i = 0; i < rollout->steps->len; i++)
-        found = found || vr_rollout_step(rollout, i)->phase == phase;
-    return found;
-}
-
-static void
-lose_target(FakeWorld *world, guint host)
-{
-    if (host + 1 == world->host_count && is_in_phase(world, VR_PHASE_FITTING))
-        world->hosts[host].reachable = FALSE;
-}
-
-/* What was checked before a long wait for the target is checked once more. */
-static void
-test_rollout_checks_again_after_a_wait_for_its_target(void **state)
-{
-    FakeWorld *world = fake_world_new(3, 1);
-    FakeVm *vm = &world->vms[0];
-    guint target = world->host_count - 1;
-    (void)state;
-
-    world->before_list = lose_target;
-    fake_world_start(world);
-    while (world->hosts[target].reachable)
-        fake_world_pass(world, G_USEC_PER_SEC);
-    world->before_list = NULL;
-    fake_world_pass(world, 1500 * (gint64)G_USEC_PER_SEC);
-    vm->at[target] = VR_SIDE_OFF;
-    vm->persistent[target] = TRUE;
-    world->hosts[target].reachable = TRUE;
-    assert_true(fake_world_run(world));
-    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
-    for (guint i = 0; i < vr_engine_rollout(world->engine)->steps->len; i++) {
-        const VrStepState *step = vr_rollout_step(vr_engine_rollout(world->engine), i);
-        if (g_strcmp0(step->plan->vm_uuid, vm->uuid) == 0)
-            assert_int_equal(step->tries, 0);
-    }
-    fake_world_free(world);
-}
-
-/* The facts that an earlier process asked for are of before: the target has rebooted since. */
-static void
-test_rollout_restarted_gate_asks_for_the_boot_again(void **state)
-{
-    FakeWorld *world = fake_world_new(3, 2);
-    (void)state;
-
-    fake_world_start(world);
-    while (!is_in_phase(world, VR_PHASE_CHECKING_BOOT))
-        fake_world_pass(world, G_USEC_PER_SEC / 200);
-    fake_world_pass(world, G_USEC_PER_SEC / 50);
-    fake_world_kill(world);
-    world->hosts[2].boots++;
-    fake_world_start(world);
-    assert_true(fake_world_run(world));
-    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
-    assert_int_equal(world->hosts[0].applied, 0);
-    fake_world_free(world);
-}
-
 static void
 start_guest_on_closed_host(FakeWorld *world, guint host)
 {
@@ -649,9 +560,6 @@ main(void)
         cmocka_unit_test(test_rollout_waits_for_a_guest_that_is_shutting_down),
         cmocka_unit_test(test_rollout_keeps_failing_ends_failed_and_resumes),
         cmocka_unit_test(test_rollout_goes_on_without_a_deferred_vm),
-        cmocka_unit_test(test_rollout_applies_nothing_on_an_old_proof),
-        cmocka_unit_test(test_rollout_checks_again_after_a_wait_for_its_target),
-        cmocka_unit_test(test_rollout_restarted_gate_asks_for_the_boot_again),
         cmocka_unit_test(test_rollout_guest_started_on_closed_host_stops_the_update),
         cmocka_unit_test(test_rollout_failed_stage_asks_and_retry_goes_on),
         cmocka_unit_test(test_rollout_stop_finishes_flight_and_resumes),

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What has become old is not acted on: slow journals, restarts, long waits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-world.h"
+
+static void
+assert_good_end(FakeWorld *world)
+{
+    g_autofree char *fault = fake_world_check_end(world);
+
+    if (fault != NULL)
+        fail_msg("%s", fault);
+    assert_string_equal(vr_rollout_phase_to_string(vr_engine_rollout(world->engine)->phase),
+                        "done");
+}
+
+static void
+assert_phase(FakeWorld *world, VrRolloutPhase phase)
+{
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+
+    if (rollout->phase != phase)
+        fail_msg("rollout is %s (%s), not %s", vr_rollout_phase_to_string(rollout->phase),
+                 rollout->reason != NULL ? rollout->reason : "no reason",
+                 vr_rollout_phase_to_string(phase));
+    if (world->breaches->len > 0)
+        fail_msg("%s", (const char *)g_ptr_array_index(world->breaches, 0));
+}
+
+/* With a slow journal the lists are old when the apply that they allow is durable. */
+static void
+test_stale_applies_nothing_on_an_old_proof(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    world->append_us = 11 * G_USEC_PER_SEC;
+    fake_world_start(world);
+    fake_world_pass(world, 1800 * (gint64)G_USEC_PER_SEC);
+    for (guint h = 0; h < world->host_count; h++)
+        assert_int_equal(world->hosts[h].applied, 0);
+    /* And somebody is told. */
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "too slow"));
+    world->append_us = 0;
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h3", NULL);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_true(fake_world_run(world));
+    assert_good_end(world);
+    fake_world_free(world);
+}
+
+static gboolean
+is_in_phase(const FakeWorld *world, VrPhase phase)
+{
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+    gboolean found = FALSE;
+
+    for (guint i = 0; i < rollout->steps->len; i++)
+        found = found || vr_rollout_step(rollout, i)->phase == phase;
+    return found;
+}
+
+static void
+lose_target(FakeWorld *world, guint host)
+{
+    if (host + 1 == world->host_count && is_in_phase(world, VR_PHASE_FITTING))
+        world->hosts[host].reachable = FALSE;
+}
+
+/* What was checked before a long wait for the target is checked once more. */
+static void
+test_stale_checks_again_after_a_wait_for_its_target(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    FakeVm *vm = &world->vms[0];
+    guint target = world->host_count - 1;
+    (void)state;
+
+    world->before_list = lose_target;
+    fake_world_start(world);
+    while (world->hosts[target].reachable)
+        fake_world_pass(world, G_USEC_PER_SEC);
+    world->before_list = NULL;
+    fake_world_pass(world, 1500 * (gint64)G_USEC_PER_SEC);
+    vm->at[target] = VR_SIDE_OFF;
+    vm->persistent[target] = TRUE;
+    world->hosts[target].reachable = TRUE;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    for (guint i = 0; i < vr_engine_rollout(world->engine)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(vr_engine_rollout(world->engine), i);
+        if (g_strcmp0(step->plan->vm_uuid, vm->uuid) == 0)
+            assert_int_equal(step->tries, 0);
+    }
+    fake_world_free(world);
+}
+
+/* The facts that an earlier process asked for are of before: the target has rebooted since. */
+static void
+test_stale_restarted_gate_asks_for_the_boot_again(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    fake_world_start(world);
+    while (!is_in_phase(world, VR_PHASE_CHECKING_BOOT))
+        fake_world_pass(world, G_USEC_PER_SEC / 200);
+    fake_world_pass(world, G_USEC_PER_SEC / 50);
+    fake_world_kill(world);
+    world->hosts[2].boots++;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_int_equal(world->hosts[0].applied, 0);
+    fake_world_free(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stale_applies_nothing_on_an_old_proof),
+        cmocka_unit_test(test_stale_checks_again_after_a_wait_for_its_target),
+        cmocka_unit_test(test_stale_restarted_gate_asks_for_the_boot_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
