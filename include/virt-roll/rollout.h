@@ -206,6 +206,7 @@ typedef struct {
     char *definition;          /* a GRefString: inactive XML, secrets included */
     gboolean vouched;          /* taken up after a person was asked: another instance is fine */
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
+    gboolean left_out;         /* stopped because a person said so, not because it is shut off */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
     gint64 call_us;    /* when the last migration was issued; 0 */

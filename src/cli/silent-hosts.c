@@ -52,6 +52,9 @@ follow_step(Place *place, const VrStepState *step)
     if (step->phase == VR_PHASE_SETTLED) {
         place->host = step->plan->target;
         place->moving = NULL;
+    } else if (step->phase == VR_PHASE_STOPPED && step->left_out) {
+        if (step->seen_on_target)
+            place->host = step->plan->target;
     } else if (step->phase == VR_PHASE_STOPPED) {
         place->runs = FALSE;
     } else if (vr_tally_is_vm_between(step)) {

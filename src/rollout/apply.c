@@ -134,6 +134,11 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
 
     if (event->phase == VR_PHASE_PENDING) {
         step->tries = step->deferrals = 0;
+    } else if (event->phase == VR_PHASE_SETTLED) {
+        step->seen_on_target = TRUE;
+    } else if (event->phase == VR_PHASE_STOPPED) {
+        /* What is shut off was observed to be. */
+        step->left_out = from != VR_PHASE_CHECKING && from != VR_PHASE_OBSERVING;
     } else if (event->phase == VR_PHASE_DEFERRED) {
         step->deferrals += event->counted;
     } else if (event->phase == VR_PHASE_MIGRATING) {
@@ -195,7 +200,8 @@ enter_update_phase(VrStepState *step, VrPhase from, const VrEvent *event)
 static void
 note_silence(VrStepState *step, const VrEvent *event, VrPhase from)
 {
-    gboolean is_taken_up = from == VR_PHASE_NEEDS_OPERATOR && event->silent == NULL;
+    gboolean is_taken_up = from == VR_PHASE_NEEDS_OPERATOR && event->silent == NULL &&
+                           event->phase != VR_PHASE_STOPPED;
 
     if (is_taken_up || g_strcmp0(step->silent, event->silent) == 0)
         return;

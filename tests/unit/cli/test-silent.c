@@ -309,6 +309,73 @@ test_silent_target_of_a_vm_on_its_way(void **state)
     }
 }
 
+static void
+see_on_target(VrRollout *rollout, guint index)
+{
+    VrEvent *event = vr_event_new(VR_EVENT_VM_SEEN_ON_TARGET, AT_US(45));
+
+    event->step = index + 1;
+    apply(rollout, event);
+}
+
+/* A person has said to leave it as it is, and that is running. */
+static void
+test_silent_host_has_lost_what_a_person_left_out(void **state)
+{
+    g_autoptr(VrRollout) rollout = with_silent_host(TRUE);
+    guint vm3 = fixture_find(rollout, VR_STEP_MIGRATE, "vm3");
+    (void)state;
+
+    vr_event_free(fixture_enter(rollout, vm3, VR_PHASE_STOPPED, 95, "vm3 was left out: busy"));
+    g_autoptr(GPtrArray) hosts = vr_silent_hosts_find(rollout);
+    const VrSilentHost *h2 = only_host(hosts, "h2");
+    assert_int_equal(h2->vms->len, 2);
+    assert_int_equal(h2->shut_off, 0);
+    assert_string_equal(vm_at(h2, 1)->vm->name, "vm3");
+}
+
+static void
+test_silent_host_has_not_lost_what_was_shut_off(void **state)
+{
+    g_autoptr(VrRollout) rollout = with_silent_host(TRUE);
+    guint vm3 = fixture_find(rollout, VR_STEP_MIGRATE, "vm3");
+    (void)state;
+
+    vr_event_free(fixture_enter(rollout, vm3, VR_PHASE_CHECKING, 95, NULL));
+    vr_event_free(fixture_enter(rollout, vm3, VR_PHASE_STOPPED, 96, "vm3 is shut off"));
+    g_autoptr(GPtrArray) hosts = vr_silent_hosts_find(rollout);
+    assert_int_equal(only_host(hosts, "h2")->vms->len, 1);
+    assert_int_equal(only_host(hosts, "h2")->shut_off, 1);
+}
+
+/* It had arrived before a person was asked, or had even settled before its gate asked. */
+static void
+test_silent_target_has_lost_what_was_left_out_there(void **state)
+{
+    (void)state;
+    for (guint settled = 0; settled < 2; settled++) {
+        g_autoptr(VrRollout) rollout = with_silent_host(FALSE);
+        guint vm1 = fixture_find(rollout, VR_STEP_MIGRATE, "vm1");
+        guint vm2 = fixture_find(rollout, VR_STEP_MIGRATE, "vm2");
+        guint gate = fixture_find(rollout, VR_STEP_GATE, "h3");
+
+        if (settled) {
+            vr_event_free(fixture_enter(rollout, vm1, VR_PHASE_STOPPED, 50, "vm1 was left out"));
+            vr_event_free(fixture_enter(rollout, vm2, VR_PHASE_PENDING, 50, NULL));
+        } else {
+            enter_flight(rollout, "h2");
+            see_on_target(rollout, vm2);
+            vr_event_free(fixture_enter(rollout, vm2, VR_PHASE_STOPPED, 70, "vm2 was left out"));
+        }
+        vr_event_free(fixture_enter(rollout, gate, VR_PHASE_WATCHING, 71, NULL));
+        vr_event_free(fixture_enter(rollout, gate, VR_PHASE_LOOKING, 72, NULL));
+        enter_silent(rollout, gate, VR_PHASE_NEEDS_OPERATOR, 73, "h3");
+        g_autoptr(GPtrArray) hosts = vr_silent_hosts_find(rollout);
+        assert_int_equal(only_host(hosts, "h3")->vms->len, settled ? 1 : 2);
+        assert_string_equal(vm_at(only_host(hosts, "h3"), 0)->vm->name, "vm1");
+    }
+}
+
 /* What two VMs need does not fit twice into the room for one. */
 static void
 test_silent_host_proposals_share_the_room(void **state)
@@ -397,6 +464,9 @@ main(void)
         cmocka_unit_test(test_silent_updated_host_has_lost_what_came_to_it),
         cmocka_unit_test(test_silent_source_of_a_vm_on_its_way),
         cmocka_unit_test(test_silent_target_of_a_vm_on_its_way),
+        cmocka_unit_test(test_silent_host_has_lost_what_a_person_left_out),
+        cmocka_unit_test(test_silent_host_has_not_lost_what_was_shut_off),
+        cmocka_unit_test(test_silent_target_has_lost_what_was_left_out_there),
         cmocka_unit_test(test_silent_host_proposals_share_the_room),
         cmocka_unit_test(test_silent_vm_is_called_by_its_uuid_if_its_name_is_no_word),
         cmocka_unit_test(test_silent_host_in_json),
