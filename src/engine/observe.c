@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/observe.h"
 
+#include <string.h>
+
 typedef struct {
     VrHypervisor hypervisor;
     VrExecutor executor;
@@ -111,6 +113,16 @@ read_source_again(Observing *self)
     read_side(self, self->source, VR_ROLE_SOURCE, self->with_definition, take_source_again);
 }
 
+/* A sighting counts more than a host that could not be read; of two such the same one always. */
+static gboolean
+is_better(const VrObservation *observation, VrElsewhere seen, const char *host)
+{
+    if (seen == VR_ELSEWHERE_NO || observation->elsewhere == VR_ELSEWHERE_YES)
+        return FALSE;
+    return seen == VR_ELSEWHERE_YES || observation->elsewhere_host == NULL ||
+           strcmp(host, observation->elsewhere_host) < 0;
+}
+
 static void
 take_elsewhere(Observing *self, const char *host, VrReading *reading)
 {
@@ -119,13 +131,14 @@ take_elsewhere(Observing *self, const char *host, VrReading *reading)
                        : reading->side == VR_SIDE_UNKNOWN ? VR_ELSEWHERE_UNKNOWN
                                                           : VR_ELSEWHERE_YES;
 
-    /* A sighting counts more than a host that could not be read. */
-    if (seen != VR_ELSEWHERE_NO && observation->elsewhere != VR_ELSEWHERE_YES) {
+    if (is_better(observation, seen, host)) {
         observation->elsewhere = seen;
         g_free(observation->elsewhere_host);
-        observation->elsewhere_host = g_strdup_printf(
-            "%s: %s%s%s", host, vr_side_to_string(reading->side),
-            reading->detail != NULL ? ", " : "", reading->detail != NULL ? reading->detail : "");
+        g_free(observation->elsewhere_detail);
+        observation->elsewhere_host = g_strdup(host);
+        observation->elsewhere_detail = g_strdup_printf(
+            "%s%s%s", vr_side_to_string(reading->side), reading->detail != NULL ? ", " : "",
+            reading->detail != NULL ? reading->detail : "");
     }
     if (--self->elsewhere_pending == 0)
         read_source_again(self);
@@ -166,6 +179,7 @@ start_round(Observing *self)
 {
     self->observation.elsewhere = VR_ELSEWHERE_NO;
     g_clear_pointer(&self->observation.elsewhere_host, g_free);
+    g_clear_pointer(&self->observation.elsewhere_detail, g_free);
     read_side(self, self->source, VR_ROLE_SOURCE, FALSE, take_source);
 }
 

@@ -64,4 +64,5 @@ vr_observation_clear(VrObservation *self)
     vr_reading_clear(&self->source);
     vr_reading_clear(&self->target);
     g_clear_pointer(&self->elsewhere_host, g_free);
+    g_clear_pointer(&self->elsewhere_detail, g_free);
 }

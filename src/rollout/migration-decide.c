@@ -57,9 +57,10 @@ describe(const VrStepState *step, const VrRecoveryRow *row, const VrObservation 
 
     if (row->row == VR_ROW_X || observation->elsewhere_host != NULL)
         return g_strdup_printf(
-            "%s %s: %s (source %s: %s, target %s: %s) [row %s]", plan->vm, row->meaning,
-            observation->elsewhere_host, plan->source, vr_side_to_string(observation->source.side),
-            plan->target, vr_side_to_string(observation->target.side), vr_row_to_string(row->row));
+            "%s %s: %s: %s (source %s: %s, target %s: %s) [row %s]", plan->vm, row->meaning,
+            observation->elsewhere_host, observation->elsewhere_detail, plan->source,
+            vr_side_to_string(observation->source.side), plan->target,
+            vr_side_to_string(observation->target.side), vr_row_to_string(row->row));
     return g_strdup_printf("%s %s (source %s: %s%s%s, target %s: %s%s%s) [row %s]", plan->vm,
                            row->meaning, plan->source, vr_side_to_string(observation->source.side),
                            observation->source.detail != NULL ? ", " : "",

@@ -50,7 +50,7 @@ fake_read(gpointer context, const char *host, const char *vm_uuid, VrRole role,
     if (fake_dies(self) || !self->hosts[h].reachable) {
         reading.side = VR_SIDE_UNKNOWN;
         reading.failure = self->hosts[h].trouble;
-        reading.detail = g_strdup("no answer");
+        reading.detail = g_strdup_printf("no answer at %" G_GINT64_FORMAT, self->now_us);
     } else {
         reading.persistent = vm->persistent[h];
         reading.autostart = vm->autostart[h];

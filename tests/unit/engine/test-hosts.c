@@ -133,6 +133,40 @@ test_full_host_that_dies_is_named_after_the_hold(void **state)
     fake_world_free(world);
 }
 
+static void
+lose_second_host_at_first_list(FakeWorld *self, guint host)
+{
+    (void)host;
+    self->hosts[1].reachable = FALSE;
+}
+
+/* Neither source nor target of who waits for it, and every reading fails in other words. */
+static void
+test_silent_host_elsewhere_is_named_and_its_silence_counts(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    guint waiting = 0;
+    (void)state;
+
+    world->before_list = lose_second_host_at_first_list;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->phase != VR_PHASE_NEEDS_OPERATOR || step->plan->kind != VR_STEP_MIGRATE ||
+            strcmp(step->plan->source, "h2") == 0 || strcmp(step->plan->target, "h2") == 0)
+            continue;
+        assert_string_equal(step->silent, "h2");
+        assert_true(world->now_us - step->silent_since_us >= HOLD_US);
+        assert_non_null(strstr(step->reason, "h2: unknown, no answer at "));
+        waiting++;
+    }
+    assert_true(waiting > 0);
+    fake_world_free(world);
+}
+
 /* Looking again does not make the host's silence any shorter. */
 static void
 test_silence_counts_from_its_begin_however_often_one_looks(void **state)
@@ -257,6 +291,7 @@ main(void)
         cmocka_unit_test(test_definitions_are_durable_before_anything_is_done),
         cmocka_unit_test(test_definition_is_journaled_once_unless_it_changes),
         cmocka_unit_test(test_full_host_that_dies_is_named_after_the_hold),
+        cmocka_unit_test(test_silent_host_elsewhere_is_named_and_its_silence_counts),
         cmocka_unit_test(test_silence_counts_from_its_begin_however_often_one_looks),
         cmocka_unit_test(test_host_that_cannot_be_closed_because_it_is_dead),
         cmocka_unit_test(test_host_that_was_away_when_it_was_to_be_closed),

@@ -150,9 +150,12 @@ test_observe_unreadable_or_found_elsewhere_is_said(void **state)
 
     observe(&unknown);
     assert_int_equal(unknown.result.elsewhere, VR_ELSEWHERE_UNKNOWN);
+    assert_string_equal(unknown.result.elsewhere_host, "x");
+    assert_string_equal(unknown.result.elsewhere_detail, "unknown");
     observe(&found);
     assert_int_equal(found.result.elsewhere, VR_ELSEWHERE_YES);
-    assert_non_null(strstr(found.result.elsewhere_host, "x"));
+    assert_string_equal(found.result.elsewhere_host, "x");
+    assert_string_equal(found.result.elsewhere_detail, "off");
     script_clear(&unknown);
     script_clear(&found);
 }
