@@ -52,7 +52,10 @@ append_vm(GString *out, const VrSilentVm *vm, const char *host, guint name_width
     g_string_append(out, "    ");
     vr_text_append_cell(out, vm->vm->name, name_width);
     g_string_append_printf(out, "  %*s  ", MEMORY_WIDTH, memory);
-    if (vm->moving != NULL)
+    if (vm->may_have_arrived)
+        g_string_append_printf(out, "may have been on its way there from %s, and may run on %s; ",
+                               vm->moving->plan->source, vm->moving->plan->source);
+    else if (vm->moving != NULL)
         g_string_append_printf(out, "was on its way from %s to %s, and may run on %s; ",
                                vm->moving->plan->source, vm->moving->plan->target,
                                vr_silent_vm_other_end(vm, host));
@@ -62,20 +65,37 @@ append_vm(GString *out, const VrSilentVm *vm, const char *host, guint name_width
 }
 
 static void
+append_count(GString *out, const VrSilentHost *host, guint width)
+{
+    guint lost = host->vms->len - host->arriving;
+    g_autofree char *down = vr_text_count(lost, "VM");
+    g_autofree char *arriving = vr_text_count(host->arriving, "VM");
+    const char *verb = lost == 1 ? "is" : "are";
+
+    if (host->arriving == 0)
+        append_text(out, "  ", width,
+                    g_strdup_printf("If it is off, %s %s down with it:", down, verb));
+    else if (lost == 0)
+        append_text(out, "  ", width,
+                    g_strdup_printf("If it is off, %s may be down with it:", arriving));
+    else
+        append_text(out, "  ", width,
+                    g_strdup_printf("If it is off, %s %s down with it, and %s may be:", down, verb,
+                                    arriving));
+}
+
+static void
 append_vms(GString *out, const VrSilentHost *host, guint width)
 {
     guint shown = MIN(host->vms->len, VMS_SHOWN);
     guint name_width = 0;
-    g_autofree char *count = vr_text_count(host->vms->len, "VM");
 
     if (host->vms->len == 0) {
         append_text(out, "  ", width,
                     g_strdup("By what was seen last no VM ran there: nothing is lost with it."));
         return;
     }
-    append_text(out, "  ", width,
-                g_strdup_printf("If it is off, %s %s down with it:", count,
-                                host->vms->len == 1 ? "is" : "are"));
+    append_count(out, host, width);
     for (guint i = 0; i < shown; i++)
         name_width =
             MAX(name_width, vr_text_width(g_array_index(host->vms, VrSilentVm, i).vm->name));

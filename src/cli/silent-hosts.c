@@ -211,6 +211,14 @@ is_lost(const Place *place, const VrSilentHost *host)
     return place->runs && strcmp(place->host, host->host) == 0;
 }
 
+/* Not seen there yet: most likely it still runs on its source. */
+static gboolean
+may_have_arrived(const Place *place, const VrSilentHost *host)
+{
+    return place->runs && place->moving != NULL && !is_lost(place, host) &&
+           strcmp(place->moving->plan->target, host->host) == 0 && !place->moving->seen_on_target;
+}
+
 /* What was on its way ends with its host: the room kept for it at its other end is free. */
 static void
 free_rooms(Search *self, const VrSilentHost *host)
@@ -226,22 +234,34 @@ free_rooms(Search *self, const VrSilentHost *host)
 }
 
 static void
+add_vm(Search *self, VrSilentHost *host, guint vm, gboolean may_have_arrived)
+{
+    const Place *place = &self->places[vm];
+    VrSilentVm silent = {.vm = vr_inventory_vm(self->inventory, vm),
+                         .moving = place->moving,
+                         .may_have_arrived = may_have_arrived,
+                         .has_definition = place->has_definition,
+                         .autostart = place->autostart};
+
+    propose(self, place, &silent);
+    g_array_append_val(host->vms, silent);
+    host->arriving += may_have_arrived;
+}
+
+/* Room is given first to what is certainly lost if the host is dead. */
+static void
 add_vms(Search *self, VrSilentHost *host)
 {
     free_rooms(self, host);
     for (guint i = 0; i < self->inventory->vms->len; i++) {
         const Place *place = &self->places[i];
-        const VrVm *vm = vr_inventory_vm(self->inventory, i);
         host->shut_off += !place->runs && strcmp(place->host, host->host) == 0;
-        if (!is_lost(place, host))
-            continue;
-        VrSilentVm silent = {.vm = vm,
-                             .moving = place->moving,
-                             .has_definition = place->has_definition,
-                             .autostart = place->autostart};
-        propose(self, place, &silent);
-        g_array_append_val(host->vms, silent);
+        if (is_lost(place, host))
+            add_vm(self, host, i, FALSE);
     }
+    for (guint i = 0; i < self->inventory->vms->len; i++)
+        if (may_have_arrived(&self->places[i], host))
+            add_vm(self, host, i, TRUE);
 }
 
 static gint
@@ -341,6 +361,7 @@ add_vm_json(JsonBuilder *builder, const VrSilentVm *vm, const VrSilentHost *host
     vr_json_fields_boolean(builder, "autostart", vm->autostart);
     vr_json_fields_string(builder, "moving_from", moving != NULL ? moving->plan->source : NULL);
     vr_json_fields_string(builder, "moving_to", moving != NULL ? moving->plan->target : NULL);
+    vr_json_fields_boolean(builder, "may_have_arrived", vm->may_have_arrived);
     vr_json_fields_boolean(builder, "has_definition", vm->has_definition);
     vr_json_fields_string(builder, "proposed_host",
                           vm->proposed != NULL ? vm->proposed->name : NULL);

@@ -11,10 +11,11 @@
 
 G_BEGIN_DECLS
 
-/* A VM whose last known place is a silent host. All borrowed from the rollout. */
+/* A VM whose last known place is a silent host, or which was on its way there. All borrowed from the rollout. */
 typedef struct {
     const VrVm *vm;
     const VrStepState *moving; /* (nullable) its migration was in hand: look at the other end too */
+    gboolean may_have_arrived; /* it was moving there and not seen there yet */
     gboolean has_definition;   /* in the journal */
     gboolean autostart;
     const VrHost *proposed;  /* (nullable) an open host with room, an updated one if there is any */
@@ -27,6 +28,7 @@ typedef struct {
     gint64 since_us;
     gboolean asks;  /* for longer than the policy's hold: a person is asked */
     guint shut_off; /* VMs that are defined there and did not run */
+    guint arriving; /* of `vms`, the last ones: those that may have arrived */
     GArray *vms;    /* (element-type VrSilentVm) those that ran */
 } VrSilentHost;
 
