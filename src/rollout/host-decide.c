@@ -251,13 +251,17 @@ close_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *resu
             ->round = 1;
 }
 
-/* Of the target of a gate, right after its update. (transfer full) NULL: it had none here. */
+/*
+ * Of the target of a gate, right after its update; if there was nothing to update, from before
+ * that. (transfer full) NULL: it was never asked for in this rollout.
+ */
 static char *
 boot_id_of_update(const VrDeciding *self, const VrStepState *step)
 {
     if (step->target_update < 0)
         return NULL;
-    return vr_facts_get(vr_rollout_step(self->rollout, (guint)step->target_update)->facts_after,
+    const VrStepState *update = vr_rollout_step(self->rollout, (guint)step->target_update);
+    return vr_facts_get(update->facts_after != NULL ? update->facts_after : update->facts_before,
                         "boot_id");
 }
 

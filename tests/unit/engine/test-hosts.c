@@ -284,6 +284,26 @@ test_target_that_rebooted_in_its_gate_does_not_pass(void **state)
     fake_world_free(world);
 }
 
+/* Somebody has updated it since the plan was made: its boot is known from before the assessment. */
+static void
+test_target_without_anything_to_update_is_asked_for_its_boot_too(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    fake_world_start(world);
+    world->hosts[2].updated = TRUE;
+    while (count_records(world, "step-phase", "watching") == 0)
+        fake_world_pass(world, SECOND_US / 20);
+    assert_int_equal(world->hosts[2].applied, 0);
+    world->hosts[2].boots++;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason,
+                           "h3 has rebooted since its update (boot id 1, it was 0)"));
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -297,6 +317,7 @@ main(void)
         cmocka_unit_test(test_host_that_was_away_when_it_was_to_be_closed),
         cmocka_unit_test(test_stage_that_cannot_close_a_living_host),
         cmocka_unit_test(test_target_that_rebooted_in_its_gate_does_not_pass),
+        cmocka_unit_test(test_target_without_anything_to_update_is_asked_for_its_boot_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
