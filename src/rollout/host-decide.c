@@ -31,6 +31,16 @@ ask(VrDeciding *self, const VrStepState *step, char *reason)
     return vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
 }
 
+/* What may pass by itself: again until the policy's hold is over. `reason` is taken. */
+static VrEvent *
+hold_or_ask(VrDeciding *self, const VrStepState *step, char *reason)
+{
+    gint64 hold_us = self->rollout->basis->policy->recovery.hold_unknown_ms * VR_MS_US;
+    gint64 deadline_us = step->deadline_us != 0 ? step->deadline_us : step->since_us + hold_us;
+
+    return self->at_us >= deadline_us ? ask(self, step, reason) : again(self, step, reason);
+}
+
 /* On with the update, unless the rollout is to begin nothing new: then the host stays closed. */
 static VrEvent *
 go_on(VrDeciding *self, const VrStepState *step, VrPhase phase)
@@ -291,7 +301,7 @@ boot_checked(VrDeciding *self, const VrStepState *step, const VrStageResult *res
     g_autofree char *after = vr_facts_get(result->output, "boot_id");
 
     if (!ended_well(result)) {
-        ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+        hold_or_ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
     } else if (g_strcmp0(before, after) == 0 || is_accepted_boot(self, step, after)) {
         vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
     } else {
@@ -535,14 +545,10 @@ looked(VrDeciding *self, const VrStepState *step)
 static void
 unreadable(VrDeciding *self, const VrStepState *step)
 {
-    gint64 hold_us = self->rollout->basis->policy->recovery.hold_unknown_ms * VR_MS_US;
-    gint64 deadline_us = step->deadline_us != 0 ? step->deadline_us : step->since_us + hold_us;
     const char *detail = self->input->listing->detail;
-    char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->host,
-                                   detail != NULL ? detail : "no answer");
-
-    VrEvent *event =
-        self->at_us >= deadline_us ? ask(self, step, reason) : again(self, step, reason);
+    VrEvent *event = hold_or_ask(self, step,
+                                 g_strdup_printf("%s cannot be read: %s", step->plan->host,
+                                                 detail != NULL ? detail : "no answer"));
 
     event->silent = g_strdup(step->plan->host);
     if (step->phase == VR_PHASE_CLOSING)

@@ -304,6 +304,32 @@ test_target_without_anything_to_update_is_asked_for_its_boot_too(void **state)
     fake_world_free(world);
 }
 
+/* One connection that fails is no reason to call a person; half an hour of them is. */
+static void
+test_boot_that_cannot_be_asked_for_is_asked_for_again(void **state)
+{
+    (void)state;
+    for (guint lasting = 0; lasting < 2; lasting++) {
+        FakeWorld *world = fake_world_new(3, 2);
+        gint64 begun_us = 0;
+
+        fake_world_start(world);
+        while (count_records(world, "step-phase", "watching") == 0)
+            fake_world_pass(world, SECOND_US / 20);
+        world->fail_stage = "h3 facts";
+        while (count_records(world, "step-phase", "h3: stage facts failed") == 0)
+            fake_world_pass(world, SECOND_US / 20);
+        begun_us = world->now_us;
+        assert_phase(world, VR_ROLLOUT_RUNNING);
+        if (!lasting)
+            world->fail_stage = NULL;
+        assert_true(fake_world_run(world));
+        assert_phase(world, lasting ? VR_ROLLOUT_NEEDS_OPERATOR : VR_ROLLOUT_DONE);
+        assert_int_equal(world->now_us - begun_us >= HOLD_US - 60 * SECOND_US, lasting);
+        fake_world_free(world);
+    }
+}
+
 int
 main(void)
 {
@@ -317,6 +343,7 @@ main(void)
         cmocka_unit_test(test_host_that_was_away_when_it_was_to_be_closed),
         cmocka_unit_test(test_stage_that_cannot_close_a_living_host),
         cmocka_unit_test(test_target_that_rebooted_in_its_gate_does_not_pass),
+        cmocka_unit_test(test_boot_that_cannot_be_asked_for_is_asked_for_again),
         cmocka_unit_test(test_target_without_anything_to_update_is_asked_for_its_boot_too),
     };
 
