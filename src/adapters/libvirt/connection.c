@@ -125,22 +125,27 @@ open_in_thread(VrOpening *self)
 {
     self->event_id = -1;
     virConnectPtr connection = open_blocking(self->host, &self->error);
-    if (connection != NULL && self->is_control) {
-        if (ask_uuid(connection, self->host, &self->uuid, &self->error)) {
-            self->event_id = vr_watch_attach(connection, self->host);
-        } else {
-            (void)virConnectClose(connection);
-            connection = NULL;
-        }
+    if (connection != NULL && !ask_uuid(connection, self->host, &self->uuid, &self->error)) {
+        (void)virConnectClose(connection);
+        connection = NULL;
     }
+    if (connection != NULL && self->is_control)
+        self->event_id = vr_watch_attach(connection, self->host);
     self->connection = connection;
 }
 
 /* "None" is no identity: it may follow on none, but not on a UUID that we know. */
 static gboolean
-is_same_machine(const VrOpening *self)
+check_machine(VrOpening *self)
 {
-    return self->host->uuid == NULL || g_strcmp0(self->host->uuid, self->uuid) == 0;
+    const VrLibvirtHost *host = self->host;
+    if (host->uuid == NULL || g_strcmp0(host->uuid, self->uuid) == 0)
+        return TRUE;
+    g_autofree char *uuids =
+        g_strdup_printf("at %s: host UUID %s, before it was %s", host->uri,
+                        self->uuid == NULL ? "unknown" : self->uuid, host->uuid);
+    vr_failure_set(&self->error, VR_FAILURE_WRONG_MACHINE, host->name, uuids);
+    return FALSE;
 }
 
 static void
@@ -160,13 +165,8 @@ adopt(VrOpening *self)
     VrLibvirtHost *host = self->host;
     if (self->connection == NULL || host->connection != NULL || host->owner->closing)
         return FALSE;
-    if (!is_same_machine(self)) {
-        g_autofree char *uuids =
-            g_strdup_printf("at %s: host UUID %s, before it was %s", host->uri,
-                            self->uuid == NULL ? "unknown" : self->uuid, host->uuid);
-        vr_failure_set(&self->error, VR_FAILURE_WRONG_MACHINE, host->name, uuids);
+    if (!check_machine(self))
         return FALSE;
-    }
     if (host->uuid == NULL)
         host->uuid = g_steal_pointer(&self->uuid);
     host->connection = g_steal_pointer(&self->connection);
@@ -187,8 +187,9 @@ opening_main(gpointer data)
 
     pthread_mutex_lock(&owner->lock);
     gboolean adopted = self->is_control && adopt(self);
+    gboolean is_strange = !self->is_control && self->connection != NULL && !check_machine(self);
     virConnectPtr unwanted = NULL;
-    if (self->is_control || self->given_up)
+    if (self->is_control || self->given_up || is_strange)
         unwanted = g_steal_pointer(&self->connection);
     if (self->is_control && !adopted && self->error != NULL)
         note_failure(host, self->error);

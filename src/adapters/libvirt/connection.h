@@ -18,7 +18,7 @@ void vr_connection_prepare_process(void);
  */
 virConnectPtr vr_connection_acquire(VrLibvirtHost *host, guint64 *out_generation, GError **error);
 
-/* A further connection to the host, for the caller alone. */
+/* A further connection to the host, for the caller alone; to the same machine. */
 virConnectPtr vr_connection_open_own(VrLibvirtHost *host, GError **error);
 
 /* The host's UUID as its control connection knows it; NULL: not known. (transfer full) */

@@ -3,11 +3,26 @@
 #include "lab.h"
 
 #include <gio/gio.h>
+#include <libvirt/libvirt.h>
 
 #include "adapters/libvirt/hypervisor.h"
 
 #define VM "6d0e5b1c-6f0c-4f7f-9c1f-3d4d0f3a5a10"
 #define MANY 40
+#define MACHINE "00000000-0000-4000-8000-000000000001"
+#define OTHER_MACHINE "00000000-0000-4000-8000-000000000002"
+
+static const char *machine_uuid; /* of what answers at libvirt's test driver; atomic */
+
+/* In libvirt's stead: its test driver has no host UUID. */
+char *
+virConnectGetCapabilities(virConnectPtr connection)
+{
+    (void)connection;
+    return g_strdup_printf("<capabilities><host><uuid>%s</uuid><cpu><arch>x86_64</arch></cpu>"
+                           "</host></capabilities>",
+                           (const char *)g_atomic_pointer_get(&machine_uuid));
+}
 
 typedef struct {
     VrFleet *fleet;
@@ -26,14 +41,14 @@ fleet_host_free(gpointer data)
     g_free(self);
 }
 
-/* One host "h1", alias "first", at this local port. */
+/* One host "h1", alias "first", there. `uri` is taken. */
 static World
-world_new(guint port)
+world_new_at(char *uri)
 {
     VrFleetHost *host = g_new0(VrFleetHost, 1);
     host->name = g_strdup("h1");
     host->aliases = g_strsplit("first", ",", -1);
-    host->uri = g_strdup_printf("qemu+tcp://127.0.0.1:%u/system", port);
+    host->uri = uri;
     host->peer_uri = g_strdup(host->uri);
     World self = {.fleet = g_new0(VrFleet, 1)};
     self.fleet->name = g_strdup("test");
@@ -43,6 +58,12 @@ world_new(guint port)
     self.libvirt = vr_libvirt_new(self.fleet);
     self.port = vr_libvirt_port(self.libvirt);
     return self;
+}
+
+static World
+world_new(guint port)
+{
+    return world_new_at(g_strdup_printf("qemu+tcp://127.0.0.1:%u/system", port));
 }
 
 static void
@@ -216,6 +237,29 @@ test_free_ends_each_call_exactly_once(void **state)
     assert_int_equal(g_atomic_int_get(&count), MANY);
 }
 
+/* Its control connection still leads to the host, the new one to another machine. */
+static void
+test_migration_does_not_begin_on_another_machine(void **state)
+{
+    (void)state;
+    g_auto(World) world = world_new_at(g_strdup("test:///default"));
+    g_atomic_pointer_set(&machine_uuid, MACHINE);
+    g_autoptr(VrListing) listing = wait_list(world.port, "h1");
+    assert_true(listing->reachable);
+    assert_string_equal(listing->host_uuid, MACHINE);
+
+    g_atomic_pointer_set(&machine_uuid, OTHER_MACHINE);
+    Call call;
+    const VrMigrationRequest request = {
+        .vm_uuid = VM, .source = "h1", .target = "h1", .bandwidth_mib_per_s = 1};
+    call_migrate(world.port, &request, &call);
+    call_wait(&call, 20);
+    assert_int_equal(vr_failure_of(call.error), VR_FAILURE_WRONG_MACHINE);
+    assert_non_null(strstr(call.error->message, "was not begun"));
+    assert_non_null(strstr(call.error->message, OTHER_MACHINE));
+    call_clear(&call);
+}
+
 int
 main(void)
 {
@@ -224,6 +268,7 @@ main(void)
         cmocka_unit_test(test_define_needs_the_definition_of_that_vm),
         cmocka_unit_test(test_unreachable_host_is_unknown_and_says_why),
         cmocka_unit_test(test_host_that_is_not_in_the_fleet_is_unknown),
+        cmocka_unit_test(test_migration_does_not_begin_on_another_machine),
         cmocka_unit_test(test_free_ends_each_call_exactly_once),
     };
     call_stand_on(&lab_ground);
