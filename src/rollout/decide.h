@@ -53,6 +53,17 @@ void vr_host_listed(VrDeciding *self, const VrStepState *step);
 /* An update step takes up its work again after a person has looked. */
 void vr_host_retried(VrDeciding *self, const VrStepState *step);
 
+/* The UUID of a host step's machine when the plan was made; NULL: never known. Borrowed. */
+const char *vr_identity_machine(const VrRollout *rollout, const VrStepState *step);
+/*
+ * The boot id of a gate's target right after its update; if there was nothing to update, from
+ * before that. (transfer full) NULL: it was never asked for in this rollout.
+ */
+char *vr_identity_boot(const VrRollout *rollout, const VrStepState *step);
+/* A boot that a person was told of, at this gate or at one that has passed since, and went on. */
+gboolean vr_identity_is_accepted_boot(const VrRollout *rollout, const VrStepState *step,
+                                      const char *boot_id);
+
 /* From an observation and what the journal knows of the step. */
 VrEvidence vr_evidence(const VrStepState *step, const VrObservation *observation);
 

@@ -262,47 +262,19 @@ close_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *resu
 }
 
 /*
- * Of the target of a gate, right after its update; if there was nothing to update, from before
- * that. (transfer full) NULL: it was never asked for in this rollout.
- */
-static char *
-boot_id_of_update(const VrDeciding *self, const VrStepState *step)
-{
-    if (step->target_update < 0)
-        return NULL;
-    const VrStepState *update = vr_rollout_step(self->rollout, (guint)step->target_update);
-    return vr_facts_get(update->facts_after != NULL ? update->facts_after : update->facts_before,
-                        "boot_id");
-}
-
-/* A boot that a person was told of, at this gate or at one that has passed since, and went on. */
-static gboolean
-is_accepted_boot(const VrDeciding *self, const VrStepState *step, const char *boot_id)
-{
-    for (guint i = 0; i < self->rollout->steps->len; i++) {
-        const VrStepState *gate = vr_rollout_step(self->rollout, i);
-        g_autofree char *told = vr_facts_get(gate->facts_before, "boot_id");
-        if (gate->plan->kind == VR_STEP_GATE &&
-            g_strcmp0(gate->plan->host, step->plan->host) == 0 && told != NULL &&
-            g_strcmp0(told, boot_id) == 0 && (gate == step || gate->phase == VR_PHASE_PASSED))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/*
  * A host that has died and is up again shows running VMs, since autostart has started them: only
  * its boot id tells.
  */
 static void
 boot_checked(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
 {
-    g_autofree char *before = boot_id_of_update(self, step);
+    g_autofree char *before = vr_identity_boot(self->rollout, step);
     g_autofree char *after = vr_facts_get(result->output, "boot_id");
 
     if (!ended_well(result)) {
         hold_or_ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
-    } else if (g_strcmp0(before, after) == 0 || is_accepted_boot(self, step, after)) {
+    } else if (g_strcmp0(before, after) == 0 ||
+               vr_identity_is_accepted_boot(self->rollout, step, after)) {
         vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
     } else {
         keep_facts(self, step);
@@ -405,22 +377,6 @@ find_intruder(const VrListing *listing, const char *host)
                                    host, vm->name, vm->uuid);
     }
     return NULL;
-}
-
-/* Same machine? A UUID that either side does not know says nothing. */
-static char *
-find_stranger(const VrDeciding *self, const VrStepState *step)
-{
-    const VrInventory *inventory = self->rollout->basis->inventory;
-    gint index = vr_inventory_find_host(inventory, step->plan->host);
-    const char *known = index >= 0 ? vr_inventory_host(inventory, (guint)index)->uuid : NULL;
-    const char *seen = self->input->listing->host_uuid;
-
-    if (known == NULL || seen == NULL || g_strcmp0(known, seen) == 0)
-        return NULL;
-    return g_strdup_printf(
-        "%s answers with host UUID %s, it was %s: another machine under its name", step->plan->host,
-        seen, known);
 }
 
 /* The first migration off this host whose end is not certain; NULL: every VM that left has left. */
@@ -538,21 +494,54 @@ looked(VrDeciding *self, const VrStepState *step)
             return;
         }
     }
-    g_autofree char *boot_id = boot_id_of_update(self, step);
+    g_autofree char *boot_id = vr_identity_boot(self->rollout, step);
     vr_deciding_enter(self, step, boot_id != NULL ? VR_PHASE_CHECKING_BOOT : VR_PHASE_PASSED, NULL);
+}
+
+/* The list once more, or a person. `reason` is taken. */
+static VrEvent *
+hold_listing(VrDeciding *self, const VrStepState *step, char *reason)
+{
+    VrEvent *event = hold_or_ask(self, step, reason);
+
+    if (step->phase == VR_PHASE_CLOSING)
+        event->round = step->rounds;
+    return event;
 }
 
 static void
 unreadable(VrDeciding *self, const VrStepState *step)
 {
     const char *detail = self->input->listing->detail;
-    VrEvent *event = hold_or_ask(self, step,
-                                 g_strdup_printf("%s cannot be read: %s", step->plan->host,
-                                                 detail != NULL ? detail : "no answer"));
+    char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->host,
+                                   detail != NULL ? detail : "no answer");
 
-    event->silent = g_strdup(step->plan->host);
-    if (step->phase == VR_PHASE_CLOSING)
-        event->round = step->rounds;
+    hold_listing(self, step, reason)->silent = g_strdup(step->plan->host);
+}
+
+/* Is it the machine that the plan was made for? What it does not say may come; it is not equal. */
+static gboolean
+check_machine(VrDeciding *self, const VrStepState *step)
+{
+    const char *known = vr_identity_machine(self->rollout, step);
+    const char *seen = self->input->listing->host_uuid;
+
+    if (known == NULL || g_strcmp0(known, seen) == 0)
+        return TRUE;
+    if (seen == NULL)
+        hold_listing(self, step,
+                     g_strdup_printf("%s answers without a host UUID, it was %s: nothing proves "
+                                     "that it is the same machine; see what virsh capabilities "
+                                     "says there",
+                                     step->plan->host, known));
+    else
+        vr_deciding_need_operator(
+            self, step, VR_FAILURE_WRONG_MACHINE,
+            g_strdup_printf("%s answers with host UUID %s, it was %s: another machine under its "
+                            "name; %s",
+                            step->plan->host, seen, known,
+                            vr_failure_info(VR_FAILURE_WRONG_MACHINE)->next));
+    return FALSE;
 }
 
 /* It answers: so the stage itself is to blame, unless the host was away and is back. */
@@ -568,15 +557,10 @@ found_unclosed(VrDeciding *self, const VrStepState *step)
 void
 vr_host_listed(VrDeciding *self, const VrStepState *step)
 {
-    char *stranger = NULL;
-
-    if (!self->input->listing->reachable) {
+    if (!self->input->listing->reachable)
         unreadable(self, step);
+    else if (!check_machine(self, step))
         return;
-    }
-    stranger = find_stranger(self, step);
-    if (stranger != NULL)
-        ask(self, step, stranger);
     else if (step->phase == VR_PHASE_CLOSING)
         found_unclosed(self, step);
     else if (step->phase == VR_PHASE_COMPARING)

@@ -330,6 +330,59 @@ test_boot_that_cannot_be_asked_for_is_asked_for_again(void **state)
     }
 }
 
+static void
+forget_uuid_of_third(FakeWorld *self, guint host)
+{
+    if (host == 2)
+        g_clear_pointer(&self->hosts[2].uuid, g_free);
+}
+
+/* It may be told later, so it is asked for again before a person is. */
+static void
+test_host_that_does_not_say_which_machine_it_is(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    gint64 begun_us = 0;
+    (void)state;
+
+    fake_world_start(world);
+    begun_us = world->now_us;
+    world->before_list = forget_uuid_of_third;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_true(world->now_us - begun_us >= HOLD_US);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason,
+                           "h3 answers without a host UUID, it was 00000000"));
+    assert_int_equal(world->hosts[2].applied, 0);
+    fake_world_free(world);
+}
+
+static void
+replace_third(FakeWorld *self, guint host)
+{
+    (void)host;
+    g_free(self->hosts[2].uuid);
+    self->hosts[2].uuid = g_strdup("00000000-0000-4000-8000-00000000000f");
+}
+
+static void
+test_host_that_is_another_machine_stops_the_rollout(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    gint64 begun_us = 0;
+    (void)state;
+
+    fake_world_start(world);
+    begun_us = world->now_us;
+    world->before_list = replace_third;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_true(world->now_us - begun_us < HOLD_US);
+    assert_int_equal(count_records(world, "rollout-phase", "\"stopping\""), 1);
+    assert_int_equal(count_records(world, "step-phase", "wrong-machine"), 1);
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -343,6 +396,8 @@ main(void)
         cmocka_unit_test(test_host_that_was_away_when_it_was_to_be_closed),
         cmocka_unit_test(test_stage_that_cannot_close_a_living_host),
         cmocka_unit_test(test_target_that_rebooted_in_its_gate_does_not_pass),
+        cmocka_unit_test(test_host_that_does_not_say_which_machine_it_is),
+        cmocka_unit_test(test_host_that_is_another_machine_stops_the_rollout),
         cmocka_unit_test(test_boot_that_cannot_be_asked_for_is_asked_for_again),
         cmocka_unit_test(test_target_without_anything_to_update_is_asked_for_its_boot_too),
     };
