@@ -30,10 +30,11 @@ typedef struct {
 
 /* All domains of a host, active and inactive. */
 typedef struct {
-    gboolean reachable; /* FALSE: nothing else but `detail` means anything */
+    gboolean reachable; /* FALSE: nothing else but `failure` and `detail` means anything */
     char *host_uuid;    /* (nullable) unknown */
     GPtrArray *vms;     /* (element-type VrListedVm) */
-    char *detail;       /* (nullable) why it could not be read */
+    VrFailure failure;  /* why it could not be read, as the table of failures has it; NONE */
+    char *detail;       /* (nullable) the same in words */
 } VrListing;
 
 VrListing *vr_listing_new(void);

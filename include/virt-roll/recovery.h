@@ -72,9 +72,10 @@ typedef struct {
     VrReading source; /* the second read of the source */
     VrReading target;
     VrElsewhere elsewhere;
-    char *elsewhere_host;   /* (nullable) which one has it, or could not be read */
-    char *elsewhere_detail; /* (nullable) of that one: class and libvirt's words */
-    gboolean torn;          /* both reads of the source never agreed */
+    char *elsewhere_host;        /* (nullable) which one has it, or could not be read */
+    char *elsewhere_detail;      /* (nullable) of that one: class and libvirt's words */
+    VrFailure elsewhere_failure; /* of that one's reading */
+    gboolean torn;               /* both reads of the source never agreed */
 } VrObservation;
 
 void vr_observation_clear(VrObservation *self);

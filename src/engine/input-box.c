@@ -24,6 +24,7 @@ vr_input_box_set_listing(VrInputBox *self, const VrListing *listing)
     self->listing = vr_listing_new();
     self->listing->reachable = listing->reachable;
     self->listing->host_uuid = g_strdup(listing->host_uuid);
+    self->listing->failure = listing->failure;
     self->listing->detail = g_strdup(listing->detail);
     for (guint i = 0; i < listing->vms->len; i++) {
         const VrListedVm *vm = g_ptr_array_index(listing->vms, i);

@@ -136,6 +136,7 @@ take_elsewhere(Observing *self, const char *host, VrReading *reading)
         g_free(observation->elsewhere_host);
         g_free(observation->elsewhere_detail);
         observation->elsewhere_host = g_strdup(host);
+        observation->elsewhere_failure = reading->failure;
         observation->elsewhere_detail = g_strdup_printf(
             "%s%s%s", vr_side_to_string(reading->side), reading->detail != NULL ? ", " : "",
             reading->detail != NULL ? reading->detail : "");
@@ -178,6 +179,7 @@ static void
 start_round(Observing *self)
 {
     self->observation.elsewhere = VR_ELSEWHERE_NO;
+    self->observation.elsewhere_failure = VR_FAILURE_NONE;
     g_clear_pointer(&self->observation.elsewhere_host, g_free);
     g_clear_pointer(&self->observation.elsewhere_detail, g_free);
     read_side(self, self->source, VR_ROLE_SOURCE, FALSE, take_source);

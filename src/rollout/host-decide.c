@@ -516,7 +516,13 @@ unreadable(VrDeciding *self, const VrStepState *step)
     char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->host,
                                    detail != NULL ? detail : "no answer");
 
-    hold_listing(self, step, reason)->silent = g_strdup(step->plan->host);
+    VrFailure failure = self->input->listing->failure;
+    VrEvent *event = vr_failure_is_fatal(failure)
+                         ? vr_deciding_need_operator(self, step, failure, reason)
+                         : hold_listing(self, step, reason);
+
+    event->failure = failure;
+    event->silent = g_strdup(step->plan->host);
 }
 
 /* Is it the machine that the plan was made for? What it does not say may come; it is not equal. */

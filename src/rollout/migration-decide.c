@@ -77,8 +77,11 @@ find_trouble(const VrRecoveryRow *row, const VrObservation *observation)
 {
     if (row->row == VR_ROW_D)
         return VR_FAILURE_TWO_COPIES;
-    return observation->source.failure != VR_FAILURE_NONE ? observation->source.failure
-                                                          : observation->target.failure;
+    if (observation->source.failure != VR_FAILURE_NONE)
+        return observation->source.failure;
+    if (observation->target.failure != VR_FAILURE_NONE)
+        return observation->target.failure;
+    return observation->elsewhere_failure;
 }
 
 /* The reason with what is to be done about it. `reason` is taken. (transfer full) */

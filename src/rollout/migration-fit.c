@@ -68,14 +68,17 @@ fit_later(VrDeciding *self, const VrStepState *step)
     const char *detail = self->input->listing->reachable ? "listing its guests takes more than 10 s"
                                                          : self->input->listing->detail;
     char *reason = g_strdup_printf("%s cannot be read: %s", step->plan->target, detail);
+    VrFailure failure = self->input->listing->failure;
     VrEvent *event = NULL;
 
-    if (self->at_us - step->since_us >= limit_us)
-        event = vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR, reason);
+    if (failure == VR_FAILURE_NONE)
+        failure = VR_FAILURE_HOST_UNREACHABLE;
+    if (vr_failure_is_fatal(failure) || self->at_us - step->since_us >= limit_us)
+        event = vr_deciding_need_operator(self, step, failure, reason);
     else
         event = vr_deciding_enter(self, step, VR_PHASE_FITTING, reason);
     event->silent = g_strdup(step->plan->target);
-    event->failure = VR_FAILURE_HOST_UNREACHABLE;
+    event->failure = failure;
     if (event->phase == VR_PHASE_FITTING)
         event->not_before_us = self->at_us + recovery->poll_max_ms * VR_MS_US;
 }

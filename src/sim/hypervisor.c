@@ -212,6 +212,7 @@ list_execute(SimWorld *world, SimCall *call)
         return TRUE;
     }
     if (!is_known_machine(call)) {
+        self->listing->failure = VR_FAILURE_WRONG_MACHINE;
         self->listing->detail = g_strdup("another machine answers under its name");
         return TRUE;
     }

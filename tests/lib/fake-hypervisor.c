@@ -79,6 +79,8 @@ fake_list(gpointer context, const char *host, VrListDone done, gpointer data)
     if (self->before_list != NULL)
         self->before_list(self, h);
     listing->reachable = !fake_dies(self) && self->hosts[h].reachable;
+    if (!listing->reachable)
+        listing->failure = self->hosts[h].trouble;
     listing->host_uuid = g_strdup(self->hosts[h].uuid);
     for (guint v = 0; v < self->vm_count && listing->reachable; v++) {
         const FakeVm *vm = &self->vms[v];

@@ -156,6 +156,7 @@ tell_unreachable(VrListDone done, gpointer data, const GError *why)
 {
     g_autoptr(VrListing) listing = vr_listing_new();
     listing->reachable = FALSE;
+    listing->failure = vr_failure_of_host(why);
     listing->detail = g_strdup(why->message);
     done(listing, data);
 }

@@ -383,6 +383,35 @@ test_host_that_is_another_machine_stops_the_rollout(void **state)
     fake_world_free(world);
 }
 
+static void
+replace_second(FakeWorld *self, guint host)
+{
+    (void)host;
+    self->hosts[1].reachable = FALSE;
+    self->hosts[1].trouble = VR_FAILURE_WRONG_MACHINE;
+}
+
+/* Found out while it is listed: not waited for as if it were silent. */
+static void
+test_another_machine_that_is_listed_stops_the_rollout(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    gint64 begun_us = 0;
+    (void)state;
+
+    fake_world_start(world);
+    while (!world->hosts[2].updated || world->hosts[2].closed)
+        fake_world_pass(world, SECOND_US / 20);
+    begun_us = world->now_us;
+    world->before_list = replace_second;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_true(world->now_us - begun_us < HOLD_US / 2);
+    assert_int_equal(find_asking(world, "h2")->trouble, VR_FAILURE_WRONG_MACHINE);
+    assert_true(count_records(world, "rollout-phase", "\"stopping\"") > 0);
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -398,6 +427,7 @@ main(void)
         cmocka_unit_test(test_target_that_rebooted_in_its_gate_does_not_pass),
         cmocka_unit_test(test_host_that_does_not_say_which_machine_it_is),
         cmocka_unit_test(test_host_that_is_another_machine_stops_the_rollout),
+        cmocka_unit_test(test_another_machine_that_is_listed_stops_the_rollout),
         cmocka_unit_test(test_boot_that_cannot_be_asked_for_is_asked_for_again),
         cmocka_unit_test(test_target_without_anything_to_update_is_asked_for_its_boot_too),
     };
