@@ -11,7 +11,10 @@
 
 G_BEGIN_DECLS
 
-/* A VM whose last known place is a silent host, or which was on its way there. All borrowed from the rollout. */
+/*
+ * A VM whose last known place is a silent host, or which was on its way there. All borrowed from
+ * the rollout.
+ */
 typedef struct {
     const VrVm *vm;
     const VrStepState *moving; /* (nullable) its migration was in hand: look at the other end too */
