@@ -237,6 +237,17 @@ test_free_ends_each_call_exactly_once(void **state)
     assert_int_equal(g_atomic_int_get(&count), MANY);
 }
 
+/*
+ * libvirt's local test driver takes a close callback, keeps nothing of it, and never frees its data:
+ * one reference on the adapter. Drivers with a daemon do.
+ */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:world_new_at";
+}
+
 /* Its control connection still leads to the host, the new one to another machine. */
 static void
 test_migration_does_not_begin_on_another_machine(void **state)
