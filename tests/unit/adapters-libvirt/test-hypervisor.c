@@ -238,7 +238,7 @@ test_free_ends_each_call_exactly_once(void **state)
 }
 
 /*
- * libvirt's local test driver takes a close callback, keeps nothing of it, and never frees its data:
+ * libvirt's local test driver takes a close callback, keeps nothing of it and never frees its data,
  * one reference on the adapter. Drivers with a daemon do.
  */
 const char *__lsan_default_suppressions(void);
