@@ -103,9 +103,8 @@ create(VrDeciding *self)
 static gboolean
 proves_something(VrPhase phase)
 {
-    return phase == VR_PHASE_PROVING || phase == VR_PHASE_PROVING_AGAIN ||
-           phase == VR_PHASE_FACTS_BEFORE || phase == VR_PHASE_FACTS_BEFORE_REBOOT ||
-           phase == VR_PHASE_FACTS_AFTER;
+    return phase == VR_PHASE_PROVING || phase == VR_PHASE_FACTS_BEFORE ||
+           phase == VR_PHASE_FACTS_BEFORE_REBOOT || phase == VR_PHASE_FACTS_AFTER;
 }
 
 /* What an earlier process had called may still be on its way: learn the outcome, call nothing. */
@@ -118,6 +117,8 @@ restart_step(VrDeciding *self, const VrStepState *step)
         vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
     else if (step->phase == VR_PHASE_CHECKING_BOOT)
         vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
+    else if (step->phase == VR_PHASE_PROVING_AGAIN)
+        vr_deciding_enter(self, step, VR_PHASE_FACTS_BEFORE_REBOOT, NULL);
     else if (proves_something(step->phase))
         vr_deciding_enter(self, step, step->phase, NULL)->deadline_us = step->deadline_us;
 }

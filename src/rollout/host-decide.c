@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Decisions on one host: close, prove empty, update, verify, open; and the gate of a target. */
 #include <string.h>
-
 #include "rollout/decide.h"
 
 /* Lists of all domains that prove a host empty, each right after the other. */
@@ -144,9 +143,9 @@ assess_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *res
 static void
 prove_anew(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase prove)
 {
-    gint64 hold_us = self->rollout->basis->policy->recovery.hold_ms * VR_MS_US;
-
-    if (step->expired_since_us != 0 && self->at_us - step->expired_since_us >= hold_us)
+    if (step->expired_since_us != 0 &&
+        self->at_us - step->expired_since_us >=
+            self->rollout->basis->policy->recovery.hold_ms * VR_MS_US)
         ask(self, step,
             g_strdup_printf("%s: stage %s cannot be begun within 10 s of the proof that it is "
                             "empty: the controller's disk or machine is too slow",
@@ -396,24 +395,21 @@ find_open_departure(const VrDeciding *self, const VrStepState *step)
 static void
 list_again(VrDeciding *self, const VrStepState *step)
 {
-    gint64 hold_us = self->rollout->basis->policy->recovery.hold_ms * VR_MS_US;
-    char *reason = g_strdup_printf("%s: listing its guests takes more than 10 s", step->plan->host);
+    const VrRecoveryPolicy *policy = &self->rollout->basis->policy->recovery;
+    gboolean asks = self->at_us - step->since_us >= policy->hold_ms * VR_MS_US;
 
-    if (self->at_us - step->since_us >= hold_us)
-        ask(self, step, reason);
-    else
-        again(self, step, reason);
+    (asks ? ask : again)(
+        self, step,
+        g_strdup_printf("%s: listing its guests takes more than 10 s", step->plan->host));
 }
 
 static void
 proved(VrDeciding *self, const VrStepState *step)
 {
     const VrStepState *departure = find_open_departure(self, step);
-    char *intruder = NULL;
-
     if (sweep_stale(self, step))
         return;
-    intruder = find_intruder(self->input->listing, step->plan->host);
+    char *intruder = find_intruder(self->input->listing, step->plan->host);
     if (intruder != NULL) {
         ask(self, step, intruder);
     } else if (departure != NULL && vr_phase_is_last(departure->phase)) {
@@ -425,6 +421,9 @@ proved(VrDeciding *self, const VrStepState *step)
               g_strdup_printf("%s: %s is being looked for", step->plan->host, departure->plan->vm));
     } else if (vr_deciding_is_old(self)) {
         list_again(self, step);
+    } else if (step->phase == VR_PHASE_PROVING_AGAIN &&
+               self->at_us - step->since_us > VR_PROOF_AGE_MAX_US) {
+        vr_deciding_enter(self, step, VR_PHASE_FACTS_BEFORE_REBOOT, NULL); /* perhaps another */
     } else if (step->rounds + 1 < PROVING_ROUNDS) {
         vr_deciding_enter(self, step, step->phase, NULL)->round = step->rounds + 1;
     } else if (step->phase == VR_PHASE_PROVING_AGAIN) {
@@ -589,7 +588,7 @@ vr_host_retried(VrDeciding *self, const VrStepState *step)
     /* What changes the host again is preceded by a new proof that it is empty. */
     if (phase == VR_PHASE_APPLYING)
         phase = VR_PHASE_PROVING;
-    else if (phase == VR_PHASE_REBOOTING)
+    else if (phase == VR_PHASE_REBOOTING || phase == VR_PHASE_PROVING_AGAIN)
         phase = VR_PHASE_FACTS_BEFORE_REBOOT;
 
     VrEvent *event = vr_deciding_enter(self, step, phase, NULL);
