@@ -8,8 +8,9 @@
 #define VR_ERROR_ROW(code, word, http, exit, retry) {word, http, exit, retry},
 static const VrErrorInfo table[] = {VR_ERRORS(VR_ERROR_ROW)};
 
-/* clang-format off: it would put spaces into the name. */
-G_DEFINE_QUARK(vr - error - quark, vr_error)
+/* It would put spaces into the name. */
+/* clang-format off */
+G_DEFINE_QUARK(vr-error-quark, vr_error)
 /* clang-format on */
 
 const VrErrorInfo *

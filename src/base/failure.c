@@ -12,8 +12,9 @@ static const VrFailureInfo table[] = {VR_FAILURES(ROW)};
 #define WORD(member, word, class, happened, next) word,
 static const char *const words[] = {"none", VR_FAILURES(WORD) NULL};
 
-/* clang-format off: it would put spaces into the name. */
-G_DEFINE_QUARK(vr - failure - quark, vr_failure)
+/* It would put spaces into the name. */
+/* clang-format off */
+G_DEFINE_QUARK(vr-failure-quark, vr_failure)
 /* clang-format on */
 
 const VrFailureInfo *
