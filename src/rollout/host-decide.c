@@ -151,9 +151,7 @@ prove_anew(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase pro
                             "empty: the controller's disk or machine is too slow",
                             step->plan->host, vr_stage_to_string(stage)));
     else
-        vr_deciding_enter(self, step, prove,
-                          g_strdup_printf("%s: stage %s was not begun: its proof had become old",
-                                          step->plan->host, vr_stage_to_string(stage)));
+        vr_deciding_enter(self, step, prove, describe_end(step, stage, self->input->stage));
 }
 
 /*
