@@ -101,6 +101,9 @@ VR_DECLARE_ENUM(VrFailureClass, vr_failure_class, VR_FAILURE_CLASSES);
       "compare the QEMU versions of the two hosts and the VM's devices")                           \
     X(VR_FAILURE_NO_MEMORY, "no-memory", OPERATOR, "the target has too little memory for the VM",  \
       "make room there: see what runs on it that the plan does not know")                          \
+    X(VR_FAILURE_GROUP_RULE, "group-rule", OPERATOR,                                               \
+      "the target already has as many VMs of its group as the rule allows",                        \
+      "see which of them was started there since the plan was made; migrate it, then retry")       \
     X(VR_FAILURE_NO_HUGE_PAGES, "no-huge-pages", OPERATOR,                                         \
       "the target has too few huge pages for the VM",                                              \
       "reserve huge pages of that size there, on the right NUMA node")                             \

@@ -161,6 +161,8 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
             step->failure = event->failure;
         if (event->cpu_time_ns != VR_UNKNOWN)
             step->target_cpu_time_ns = event->cpu_time_ns;
+    } else if (event->phase == VR_PHASE_NEEDS_OPERATOR) {
+        step->row = event->row;
     }
 }
 

@@ -2,39 +2,76 @@
 /* The last look before a migration is issued: is there room, and nothing in its way? */
 #include "rollout/decide.h"
 
-/* Memory that VMs on their way to the target will take and that the listing does not show yet. */
-static gint64
-arriving_mib(const VrRollout *rollout, const VrStepState *step, const VrListing *listing)
+/* The VM of the step, if it is on its way to the target and not on the listing yet; else -1. */
+static gint
+find_arriving(const VrRollout *rollout, const VrStepState *step, const char *target,
+              const VrListing *listing)
 {
-    gint64 sum_mib = 0;
-
-    for (guint i = 0; i < rollout->steps->len; i++) {
-        const VrStepState *other = vr_rollout_step(rollout, i);
-        gboolean listed = FALSE;
-        if (other == step || other->plan->kind != VR_STEP_MIGRATE || !vr_step_is_busy(other) ||
-            other->tries == 0 || g_strcmp0(other->plan->target, step->plan->target) != 0)
-            continue;
-        for (guint k = 0; k < listing->vms->len && !listed; k++) {
-            const VrListedVm *vm = g_ptr_array_index(listing->vms, k);
-            listed = vm->active && g_strcmp0(vm->uuid, other->plan->vm_uuid) == 0;
-        }
-        gint vm = vr_inventory_find_vm(rollout->basis->inventory, other->plan->vm_uuid);
-        if (!listed && vm >= 0)
-            sum_mib += vr_inventory_vm(rollout->basis->inventory, (guint)vm)->memory_mib;
+    if (step->plan->kind != VR_STEP_MIGRATE || !vr_step_is_busy(step) || step->tries == 0 ||
+        g_strcmp0(step->plan->target, target) != 0)
+        return -1;
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (vm->active && g_strcmp0(vm->uuid, step->plan->vm_uuid) == 0)
+            return -1;
     }
-    return sum_mib;
+    return vr_inventory_find_vm(rollout->basis->inventory, step->plan->vm_uuid);
 }
 
-/* NULL if the VM may go to the listed target now; else why not. (transfer full) */
-static char *
-find_obstacle(VrDeciding *self, const VrStepState *step, VrFailure *out_failure)
-{
-    const VrListing *listing = self->input->listing;
-    const VrPlanStep *plan = step->plan;
-    gint64 usable_mib = vr_rollout_usable_mib(self->rollout, plan->target);
-    gint64 used_mib = arriving_mib(self->rollout, step, listing);
-    gint64 needed_mib = vr_migration_memory_mib(self, step);
+/* What runs on the target and what is on its way there, the step's own VM left out. */
+typedef struct {
+    gint64 memory_mib;
+    gint64 group_members; /* of the step's VM's group, if it has one */
+} Taken;
 
+static void
+take(Taken *self, const VrInventory *inventory, gint vm, gint64 memory_mib, gint group)
+{
+    self->memory_mib += memory_mib;
+    self->group_members +=
+        vm >= 0 && group >= 0 && vr_inventory_vm(inventory, (guint)vm)->group_index == group;
+}
+
+static Taken
+count_taken(const VrRollout *rollout, const VrStepState *step, const VrListing *listing, gint group)
+{
+    const VrInventory *inventory = rollout->basis->inventory;
+    Taken taken = {0, 0};
+
+    for (guint i = 0; i < listing->vms->len; i++) {
+        const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
+        if (vm->active)
+            take(&taken, inventory, vr_inventory_find_vm(inventory, vm->uuid), vm->memory_mib,
+                 group);
+    }
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *other = vr_rollout_step(rollout, i);
+        gint vm = other != step ? find_arriving(rollout, other, step->plan->target, listing) : -1;
+        if (vm >= 0)
+            take(&taken, inventory, vm, vr_inventory_vm(inventory, (guint)vm)->memory_mib, group);
+    }
+    return taken;
+}
+
+/* An owner may have started a member of the group there since the plan was made. */
+static char *
+find_group_obstacle(const VrRollout *rollout, const VrPlanStep *plan, gint group_index,
+                    const Taken *taken)
+{
+    if (group_index < 0)
+        return NULL;
+    const VrGroup *group = vr_inventory_group(rollout->basis->inventory, (guint)group_index);
+    if (group->rule != VR_GROUP_ANTI_AFFINITY || taken->group_members < group->max_per_host)
+        return NULL;
+    return g_strdup_printf("%s is of group %s, of which %s may have %" G_GINT64_FORMAT
+                           " and has %" G_GINT64_FORMAT " already",
+                           plan->vm, group->name, plan->target, group->max_per_host,
+                           taken->group_members);
+}
+
+static char *
+find_identity_obstacle(const VrPlanStep *plan, const VrListing *listing, VrFailure *out_failure)
+{
     for (guint i = 0; i < listing->vms->len; i++) {
         const VrListedVm *vm = g_ptr_array_index(listing->vms, i);
         if (g_strcmp0(vm->uuid, plan->vm_uuid) == 0) {
@@ -47,15 +84,37 @@ find_obstacle(VrDeciding *self, const VrStepState *step, VrFailure *out_failure)
             return g_strdup_printf("%s: another VM of that name (%s) is on %s", plan->vm, vm->uuid,
                                    plan->target);
         }
-        if (vm->active)
-            used_mib += vm->memory_mib;
     }
+    return NULL;
+}
+
+/* NULL if the VM may go to the listed target now; else why not. (transfer full) */
+static char *
+find_obstacle(VrDeciding *self, const VrStepState *step, VrFailure *out_failure)
+{
+    const VrListing *listing = self->input->listing;
+    const VrInventory *inventory = self->rollout->basis->inventory;
+    const VrPlanStep *plan = step->plan;
+    char *obstacle = find_identity_obstacle(plan, listing, out_failure);
+
+    if (obstacle != NULL)
+        return obstacle;
+    gint vm = vr_inventory_find_vm(inventory, plan->vm_uuid);
+    gint group = vm >= 0 ? vr_inventory_vm(inventory, (guint)vm)->group_index : -1;
+    Taken taken = count_taken(self->rollout, step, listing, group);
+    *out_failure = VR_FAILURE_GROUP_RULE;
+    obstacle = find_group_obstacle(self->rollout, plan, group, &taken);
+    if (obstacle != NULL)
+        return obstacle;
+
+    gint64 usable_mib = vr_rollout_usable_mib(self->rollout, plan->target);
+    gint64 needed_mib = vr_migration_memory_mib(self, step);
     *out_failure = VR_FAILURE_NO_MEMORY;
-    if (used_mib + needed_mib > usable_mib)
+    if (taken.memory_mib + needed_mib > usable_mib)
         return g_strdup_printf(
             "%s needs %" G_GINT64_FORMAT " MiB and %s has %" G_GINT64_FORMAT
             " MiB free of %" G_GINT64_FORMAT ": more runs there than was planned",
-            plan->vm, needed_mib, plan->target, MAX(0, usable_mib - used_mib), usable_mib);
+            plan->vm, needed_mib, plan->target, MAX(0, usable_mib - taken.memory_mib), usable_mib);
     return NULL;
 }
 

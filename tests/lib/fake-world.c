@@ -135,9 +135,11 @@ fake_world_scan(const FakeWorld *self)
             vm->memory_mib = vm->resident_mib = self->vms[v].memory_mib;
             vm->vcpus = 1;
             vm->autostart = TRUE;
+            vm->group = self->vms[v].apart ? g_strdup("apart") : NULL;
             vm->definition = g_ref_string_new(FAKE_DEFINITION);
         }
     }
+    vr_inventory_add_group(inventory, "apart", VR_GROUP_ANTI_AFFINITY)->max_per_host = 1;
     g_assert_true(vr_inventory_seal(inventory, NULL));
     return inventory;
 }

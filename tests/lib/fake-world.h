@@ -36,6 +36,7 @@ typedef struct {
     guint source;
     gint64 begun_us; /* when the last one began */
     guint flight;    /* number of the one in flight; 0 */
+    gboolean apart;  /* of the group of which no host may have two */
 } FakeVm;
 
 typedef struct FakeWorld FakeWorld;

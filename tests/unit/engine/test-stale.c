@@ -68,6 +68,19 @@ is_in_phase(const FakeWorld *world, VrPhase phase)
     return found;
 }
 
+static const VrStepState *
+step_of(const FakeWorld *world, const FakeVm *vm)
+{
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (g_strcmp0(step->plan->vm_uuid, vm->uuid) == 0)
+            return step;
+    }
+    g_assert_not_reached();
+}
+
 static void
 lose_target(FakeWorld *world, guint host)
 {
@@ -86,20 +99,66 @@ test_stale_checks_again_after_a_wait_for_its_target(void **state)
 
     world->before_list = lose_target;
     fake_world_start(world);
-    while (world->hosts[target].reachable)
-        fake_world_pass(world, G_USEC_PER_SEC);
+    while (!is_in_phase(world, VR_PHASE_FITTING) || world->hosts[target].reachable)
+        fake_world_pass(world, G_USEC_PER_SEC / 200);
     world->before_list = NULL;
     fake_world_pass(world, 1500 * (gint64)G_USEC_PER_SEC);
-    vm->at[target] = VR_SIDE_OFF;
-    vm->persistent[target] = TRUE;
+    vm->at[0] = VR_SIDE_OFF_BY_GUEST;
+    vm->autostart[0] = FALSE;
     world->hosts[target].reachable = TRUE;
     assert_true(fake_world_run(world));
-    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
-    for (guint i = 0; i < vr_engine_rollout(world->engine)->steps->len; i++) {
-        const VrStepState *step = vr_rollout_step(vr_engine_rollout(world->engine), i);
-        if (g_strcmp0(step->plan->vm_uuid, vm->uuid) == 0)
-            assert_int_equal(step->tries, 0);
+    assert_phase(world, VR_ROLLOUT_DONE);
+    assert_int_equal(vm->at[0], VR_SIDE_OFF_BY_GUEST);
+    assert_int_equal(step_of(world, vm)->tries, 0);
+    fake_world_free(world);
+}
+
+/* An owner shuts a VM down and starts it on the target of another of its group. */
+static void
+start_member_on_target(FakeWorld *world, guint host)
+{
+    FakeVm *member = &world->vms[1];
+
+    if (host + 1 == world->host_count && is_in_phase(world, VR_PHASE_FITTING)) {
+        member->at[1] = VR_SIDE_ABSENT;
+        member->at[host] = VR_SIDE_RUNNING;
     }
+}
+
+static void
+test_stale_group_is_counted_right_before_the_migration(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    (void)state;
+
+    world->vms[0].apart = world->vms[1].apart = TRUE;
+    world->before_list = start_member_on_target;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(vr_engine_rollout(world->engine)->reason, "group apart"));
+    assert_int_equal(step_of(world, &world->vms[0])->tries, 0);
+    fake_world_free(world);
+}
+
+/* A source that could not be read for a while is no reason to refuse what a person says later. */
+static void
+test_stale_person_may_defer_what_was_unknown_before(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    FakeVm *vm = &world->vms[0];
+    (void)state;
+
+    world->vms[0].apart = world->vms[1].apart = TRUE;
+    world->before_list = start_member_on_target;
+    fake_world_start(world);
+    vm->at[0] = VR_SIDE_UNKNOWN;
+    while (step_of(world, vm)->row != VR_ROW_U)
+        fake_world_pass(world, G_USEC_PER_SEC);
+    vm->at[0] = VR_SIDE_RUNNING;
+    assert_true(fake_world_run(world));
+    assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_true(vr_rollout_is_asked_about(vr_engine_rollout(world->engine), step_of(world, vm)));
     fake_world_free(world);
 }
 
@@ -129,6 +188,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stale_applies_nothing_on_an_old_proof),
         cmocka_unit_test(test_stale_checks_again_after_a_wait_for_its_target),
+        cmocka_unit_test(test_stale_group_is_counted_right_before_the_migration),
+        cmocka_unit_test(test_stale_person_may_defer_what_was_unknown_before),
         cmocka_unit_test(test_stale_restarted_gate_asks_for_the_boot_again),
     };
 
