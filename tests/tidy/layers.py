@@ -19,6 +19,7 @@ PUBLIC_HEADERS = {
     "inventory.h": "model",
     "policy.h": "model",
     "plan.h": "plan",
+    "tradeoff.h": "plan",
     "recovery.h": "rollout",
     "ports.h": "rollout",  # its values are what the rollout's inputs are made of
     "rollout.h": "rollout",
