@@ -28,9 +28,13 @@ static const Command commands[] = {
      vr_verb_fleet_validate},
     {"inventory", "scan all hosts and show them", "", 0, O(UPDATE), vr_verb_inventory},
     {"plan", "show what a rollout would do", "", 0,
-     O(INVENTORY) | O(HOSTS) | O(EXCLUDE) | O(UPDATE) | O(OUTPUT), vr_verb_plan},
+     O(INVENTORY) | O(HOSTS) | O(EXCLUDE) | O(UPDATE) | O(OUTPUT) | O(EXTRA_MIGRATIONS) |
+         O(FINISH_BY) | O(CURVE) | O(REVERSE),
+     vr_verb_plan},
     {"run", "plan, show, ask, do, report; or go on with the rollout that was begun", "", 0,
-     O(YES) | O(HOSTS) | O(EXCLUDE) | O(UPDATE) | O(RETRY), vr_verb_run},
+     O(YES) | O(HOSTS) | O(EXCLUDE) | O(UPDATE) | O(RETRY) | O(EXTRA_MIGRATIONS) | O(FINISH_BY) |
+         O(REVERSE),
+     vr_verb_run},
     {"status", "what runs, what waits for a person, what is still changed, what next", "", 0, 0,
      vr_verb_status},
     {"rollout retry", "go on, and try a host again whose update waits for a person", "HOST", 1,

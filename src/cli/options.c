@@ -56,10 +56,20 @@ make_entries(Values *values)
         entry("ansible", 0, G_OPTION_ARG_FILENAME, &o->ansible, "not in this version", "FILE"),
         entry("expect-head", 0, G_OPTION_ARG_STRING, &o->expect_head,
               "the journal must still have this record: what audit verify printed", "HEAD"),
+        entry("extra-migrations", 0, G_OPTION_ARG_STRING, &o->extra_migrations,
+              "spend up to so many per cent more migrations to be done earlier: 2.5", "PCT"),
+        entry("finish-by", 0, G_OPTION_ARG_STRING, &o->finish_by,
+              "with the fewest extra migrations that end by 06:00, 2026-11-23T06:00:00Z or in 4h",
+              "TIME"),
+        entry("curve", 0, G_OPTION_ARG_NONE, &o->is_curve,
+              "what more extra migrations, and other limits, would bring", NULL),
+        entry("reverse", 0, G_OPTION_ARG_STRING, &o->reverse,
+              "the way back: hosts that this rollout updated, to the level that they had",
+              "ROLLOUT"),
         {0},
     };
 
-    G_STATIC_ASSERT(G_N_ELEMENTS(entries) == COMMON_COUNT + VR_OPTION_EXPECT_HEAD + 2);
+    G_STATIC_ASSERT(G_N_ELEMENTS(entries) == COMMON_COUNT + VR_OPTIONS + 1);
     return g_memdup2(entries, sizeof entries);
 }
 
@@ -69,7 +79,7 @@ select_entries(GOptionEntry *entries, guint taken)
 {
     guint kept = COMMON_COUNT;
 
-    for (guint i = 0; i <= VR_OPTION_EXPECT_HEAD; i++) {
+    for (guint i = 0; i < VR_OPTIONS; i++) {
         if ((taken & (1U << i)) != 0)
             entries[kept++] = entries[COMMON_COUNT + i];
     }
@@ -305,6 +315,9 @@ vr_options_free(VrOptions *self)
     g_free(self->output);
     g_free(self->ansible);
     g_free(self->expect_head);
+    g_free(self->extra_migrations);
+    g_free(self->finish_by);
+    g_free(self->reverse);
     g_strfreev(self->arguments);
     g_free(self);
 }

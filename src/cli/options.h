@@ -19,6 +19,11 @@ typedef enum {
     VR_OPTION_OUTPUT,
     VR_OPTION_ANSIBLE,
     VR_OPTION_EXPECT_HEAD,
+    VR_OPTION_EXTRA_MIGRATIONS,
+    VR_OPTION_FINISH_BY,
+    VR_OPTION_CURVE,
+    VR_OPTION_REVERSE,
+    VR_OPTIONS,
 } VrOption;
 
 #define VR_OPTION_BIT(name) (1U << VR_OPTION_##name)
@@ -44,6 +49,10 @@ typedef struct {
     char *output;
     char *ansible;
     char *expect_head;
+    char *extra_migrations;
+    char *finish_by;
+    gboolean is_curve;
+    char *reverse;
     char **arguments; /* what follows the verb and is no option; NULL-terminated */
 } VrOptions;
 

@@ -7,6 +7,7 @@
 
 /* Hosts that get a line; the JSON has all. */
 #define ROWS_MAX 60
+#define LEVERS_SHOWN 3
 #define NAME_WIDTH_MAX 20
 #define LOAD_WIDTH 18
 #define END_WIDTH 13
@@ -167,17 +168,18 @@ count_pools(const VrInventory *inventory)
 }
 
 static void
-append_head(GString *out, const VrPlan *plan, const VrInventory *inventory, const char *fleet)
+append_head(GString *out, const VrPlanView *view)
 {
+    const VrPlan *plan = view->plan;
     g_autofree char *hosts = vr_text_count(plan->summary.hosts, "host");
     g_autofree char *vms = vr_text_count(plan->summary.vms, "VM");
-    g_autofree char *pools = vr_text_count(count_pools(inventory), "pool");
+    g_autofree char *pools = vr_text_count(count_pools(view->inventory), "pool");
     g_autofree char *updates = vr_text_count(plan->summary.hosts_to_update, "update");
     g_autofree char *migrations = vr_text_count(plan->summary.migrations, "migration");
     g_autofree char *span = vr_text_rough_span(plan->summary.makespan_ms * VR_MS_US);
     const char *hex = g_str_has_prefix(plan->digest, "sha256:") ? plan->digest + 7 : plan->digest;
 
-    g_string_append_printf(out, "%s: %s, %s, %s   update: %s\n", fleet, hosts, vms, pools,
+    g_string_append_printf(out, "%s: %s, %s, %s   update: %s\n", view->fleet, hosts, vms, pools,
                            plan->update_level);
     if (plan->steps->len == 0)
         return;
@@ -200,15 +202,15 @@ describe_gate(const VrLimits *limits)
 }
 
 static void
-append_bounds(GString *out, const VrPlan *plan, const VrPolicy *policy, guint width)
+append_bounds(GString *out, const VrPlanView *view, guint width)
 {
-    const VrPlanSummary *summary = &plan->summary;
-    const VrLimits *limits = &policy->limits;
+    const VrPlanSummary *summary = &view->plan->summary;
+    const VrLimits *limits = &view->policy->limits;
     g_autofree char *least =
         vr_text_rough_span(summary->makespan_lower_bound_one_migration_ms * VR_MS_US);
     g_autofree char *gate = describe_gate(limits);
     g_autofree char *down =
-        vr_text_count(vr_policy_hosts_down_max(policy, (guint)summary->hosts), "host");
+        vr_text_count(vr_policy_hosts_down_max(view->policy, (guint)summary->hosts), "host");
     g_autofree char *text = g_strdup_printf(
         "at most at once: %s down, migrations %" G_GINT64_FORMAT " out of and %" G_GINT64_FORMAT
         " into a host; %s; no plan with one migration per VM takes less than %s",
@@ -254,17 +256,37 @@ append_skipped(GString *out, const VrPlan *plan, guint width)
     }
 }
 
-char *
-vr_render_plan(const VrPlan *plan, const VrPolicy *policy, const VrInventory *inventory,
-               const char *fleet, guint width)
+/* "limited by the gate: gates half as long would make it 22 s; …" */
+static void
+append_levers(GString *out, const GPtrArray *levers, guint width)
 {
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; levers != NULL && i < MIN(levers->len, LEVERS_SHOWN); i++) {
+        const VrLeverage *leverage = g_ptr_array_index(levers, i);
+        g_autofree char *span = vr_text_rough_span(leverage->makespan_ms * VR_MS_US);
+        if (i == 0)
+            g_string_append_printf(text, "limited by %s: %s would make it about %s",
+                                   vr_lever_limit(leverage->lever), leverage->change, span);
+        else
+            g_string_append_printf(text, ", %s %s", leverage->change, span);
+    }
+    if (text->len > 0)
+        vr_text_append_wrapped(out, text->str, "  ", width);
+}
+
+char *
+vr_render_plan(const VrPlanView *view, guint width)
+{
+    const VrPlan *plan = view->plan;
     GString *out = g_string_new(NULL);
     Sheet sheet = {.plan = plan};
 
-    append_head(out, plan, inventory, fleet);
+    append_head(out, view);
     if (plan->steps->len > 0) {
         append_rows(out, &sheet, width);
-        append_bounds(out, plan, policy, width);
+        append_bounds(out, view, width);
+        append_levers(out, view->levers, width);
         append_extras(out, plan, width);
     } else {
         g_string_append_printf(out, "Nothing to do: %s\n",

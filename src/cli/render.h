@@ -7,12 +7,25 @@
 
 #include <virt-roll/fleet.h>
 #include <virt-roll/rollout.h>
+#include <virt-roll/tradeoff.h>
 
 G_BEGIN_DECLS
 
+/* What a plan is shown with, all borrowed. */
+typedef struct {
+    const VrPlan *plan;
+    const VrPolicy *policy;
+    const VrInventory *inventory;
+    const char *fleet;       /* its name */
+    const GPtrArray *levers; /* (nullable) (element-type VrLeverage) what would shorten it */
+} VrPlanView;
+
 /* For people who see it before they say yes: hosts in their order, with a timeline. */
-char *vr_render_plan(const VrPlan *plan, const VrPolicy *policy, const VrInventory *inventory,
-                     const char *fleet, guint width);
+char *vr_render_plan(const VrPlanView *view, guint width);
+
+/* Of vr_tradeoff_curve and vr_tradeoff_levers. `json` is `virt-roll-curve/1`. */
+char *vr_render_curve(const GArray *points, const GPtrArray *levers);
+char *vr_render_curve_json(const GArray *points, const GPtrArray *levers);
 
 char *vr_render_inventory(const VrInventory *inventory, guint width);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands that look and change nothing: inventory and plan. */
 #include <virt-roll/error.h>
-#include <virt-roll/plan.h>
+#include <virt-roll/tradeoff.h>
 
 #include "cli/inputs.h"
 #include "cli/planning.h"
@@ -83,6 +83,21 @@ save(const char *path, const char *text, GError **error)
     return FALSE;
 }
 
+static int
+show_curve(const VrPlanning *planning, const VrOptions *options, VrConsole *console, GError **error)
+{
+    VrPlanRequest request = vr_planning_request(planning);
+    VrPlanQuestion question = {planning->inventory, planning->policy, &request};
+    g_autoptr(GArray) points = vr_tradeoff_curve(&question, error);
+
+    if (points == NULL)
+        return 0;
+    g_autoptr(GPtrArray) levers = vr_tradeoff_levers(&question, planning->plan);
+    g_autofree char *text =
+        options->is_json ? vr_render_curve_json(points, levers) : vr_render_curve(points, levers);
+    return vr_console_give(console, text, options->is_json, error);
+}
+
 int
 vr_verb_plan(const VrOptions *options, VrConsole *console, GError **error)
 {
@@ -90,13 +105,13 @@ vr_verb_plan(const VrOptions *options, VrConsole *console, GError **error)
 
     if (!prepare(&planning, options, console, error) || !vr_planning_compute(&planning, error))
         return 0;
+    if (options->is_curve)
+        return show_curve(&planning, options, console, error);
     g_autofree char *json = vr_plan_format(planning.plan);
     if (options->output != NULL && !save(options->output, json, error))
         return 0;
     if (options->is_json)
         return vr_console_give(console, json, TRUE, error);
-    g_autofree char *text = vr_render_plan(planning.plan, planning.policy, planning.inventory,
-                                           planning.fleet != NULL ? planning.fleet->name : "plan",
-                                           vr_console_width(console));
+    g_autofree char *text = vr_planning_show(&planning, vr_console_width(console));
     return vr_console_give(console, text, FALSE, error);
 }

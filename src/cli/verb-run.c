@@ -162,11 +162,14 @@ check_same_request(const Run *self, const VrRollout *rollout, GError **error)
     const char *level = rollout->basis->plan->update_level;
 
     if (self->options->hosts == NULL && self->options->exclude == NULL &&
+        self->options->extra_migrations == NULL && self->options->finish_by == NULL &&
+        self->options->reverse == NULL &&
         (self->options->update == NULL || g_strcmp0(self->options->update, level) == 0))
         return TRUE;
     g_set_error(error, VR_ERROR, VR_ERROR_REFUSED,
                 "rollout %s (update %s) is not finished and goes on as it was planned: run without "
-                "--hosts, --exclude and --update, or end it with: virt-roll rollout close --reason "
+                "options that plan anew, such as --hosts and --update, or end it with: virt-roll "
+                "rollout close --reason "
                 "TEXT",
                 rollout->id, level);
     return FALSE;
@@ -292,8 +295,7 @@ static void
 show_plan(const Run *self)
 {
     const VrPlanning *planning = &self->planning;
-    g_autofree char *text = vr_render_plan(planning->plan, planning->policy, planning->inventory,
-                                           planning->fleet->name, vr_console_width(self->console));
+    g_autofree char *text = vr_planning_show(planning, vr_console_width(self->console));
 
     vr_console_print(self->console, text);
     if (planning->plan->steps->len > 0)

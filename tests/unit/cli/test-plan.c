@@ -16,7 +16,8 @@ render(const VrPlan *plan, guint width)
     g_autoptr(VrPolicy) policy = fixture_policy();
     g_autoptr(VrInventory) inventory = fixture_inventory();
 
-    return vr_render_plan(plan, policy, inventory, "lab", width);
+    VrPlanView view = {plan, policy, inventory, "lab", NULL};
+    return vr_render_plan(&view, width);
 }
 
 /* The digest is left out: it changes with the plan's format, which is not ours. */
