@@ -101,6 +101,7 @@ void vr_observation_clear(VrObservation *self);
     X(VR_ROW_I, "I")                                                                               \
     X(VR_ROW_L, "L")                                                                               \
     X(VR_ROW_M, "M")                                                                               \
+    X(VR_ROW_N2, "N2")                                                                             \
     X(VR_ROW_N, "N")                                                                               \
     X(VR_ROW_O, "O")                                                                               \
     X(VR_ROW_P, "P")                                                                               \

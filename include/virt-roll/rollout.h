@@ -163,7 +163,7 @@ void vr_event_free(VrEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 
 /* Body of a journal record; the kind and time stand beside it. */
-#define VR_EVENT_VERSION 2 /* 1: without silent and vm-defined */
+#define VR_EVENT_VERSION 3 /* 1: without silent and vm-defined; 2: without row N2 */
 char *vr_event_format(const VrEvent *self);
 VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

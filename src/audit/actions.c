@@ -6,7 +6,6 @@
 #include "audit/books.h"
 
 #define SIDE(word) (1u << VR_SIDE_##word)
-#define OFF_IN_ANY_WAY (SIDE(OFF) | SIDE(OFF_BY_GUEST) | SIDE(OFF_FAILED))
 #define TAKEN_OVER (SIDE(RUNNING) | SIDE(USER))
 
 /* ------------------------------------------------------------------ when issued */
@@ -92,7 +91,7 @@ audit_action_issued(SimAuditor *self, const SimFact *fact, guint id)
         need_twice(self, fact, step->target, TAKEN_OVER);
         break;
     case VR_ACTION_UNDEFINE_SOURCE:
-        need_read(self, fact, step->source, OFF_IN_ANY_WAY);
+        need_read(self, fact, step->source, SIDE(OFF));
         need_read(self, fact, step->target, TAKEN_OVER);
         break;
     case VR_ACTION_UNDEFINE_TARGET:
