@@ -192,7 +192,7 @@ typedef struct {
     guint tries;             /* migrations issued */
     guint actions;           /* actions of the recovery table issued since the last migration */
     guint call_attempt;      /* attempt of the migration that has not returned; 0 */
-    gint64 fence_until_us;   /* an earlier process's calls may begin until then */
+    gint64 fence_until_us;   /* a call that was issued may begin until then */
     gint64 waiting_since_us; /* first of the observations without a decision; 0 */
     guint polls;             /* observations since then */
     gint row;                /* of the last observation; -1 */

@@ -316,6 +316,7 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
         g_free(step->last_error);
         step->last_error = g_strdup(event->reason);
         step->failure = event->failure;
+        step->fence_until_us = MAX(step->fence_until_us, event->at_us);
     }
     step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
 }

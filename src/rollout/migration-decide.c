@@ -109,6 +109,13 @@ find_silent(const VrStepState *step, const VrRecoveryRow *row, const VrObservati
     return g_strdup(observation->elsewhere_host);
 }
 
+/* No call that was issued could begin any more when it was asked. */
+static gboolean
+is_behind_fence(const VrDeciding *self, const VrStepState *step)
+{
+    return step->call_attempt == 0 && self->input->issued_us >= step->fence_until_us;
+}
+
 /*
  * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
  * taken. A torn round is no round: it does not count as the first of two.
@@ -410,7 +417,7 @@ proves_target(VrSide side)
 static gboolean
 is_ripe(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
-    if (row->needs_fence && (step->call_attempt != 0 || self->at_us < step->fence_until_us))
+    if (row->needs_fence && !is_behind_fence(self, step))
         return FALSE;
     if (row->needs_twice &&
         (step->row != (gint)row->row ||
