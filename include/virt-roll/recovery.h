@@ -76,6 +76,7 @@ typedef struct {
     char *elsewhere_detail;      /* (nullable) of that one: class and libvirt's words */
     VrFailure elsewhere_failure; /* of that one's reading */
     gboolean torn;               /* both reads of the source never agreed */
+    gboolean source_ran;         /* one of them, of whatever round: running, without a job */
 } VrObservation;
 
 void vr_observation_clear(VrObservation *self);
