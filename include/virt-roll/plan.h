@@ -62,6 +62,7 @@ typedef struct {
     const char *update_level;
     const char *const *hosts;   /* only these; NULL: all */
     const char *const *exclude; /* these not; NULL: none. They may still take no VMs. */
+    const char *const *order; /* of those with VMs, per pool, these are emptied first; NULL: ours */
 } VrPlanRequest;
 
 /*

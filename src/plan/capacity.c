@@ -1,74 +1,101 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/capacity.h"
 
-typedef struct {
-    guint vm, host;
-} Promise;
+_Static_assert(sizeof(gpointer) >= sizeof(guint64), "a key is a rule and a host in one pointer");
+
+/* Two numbers in one key: spread over all bits, or hosts of one rule would be neighbours. */
+static guint
+hash_key(gconstpointer key)
+{
+    return (guint)((guint64)GPOINTER_TO_SIZE(key) * 0x9e3779b97f4a7c15u >> 32);
+}
+
+/* Rules that count VMs on a host: anti-affinity groups, then names that occur twice. */
+static gpointer
+key_of(guint rule, guint host)
+{
+    return GSIZE_TO_POINTER((guint64)rule << 32 | host);
+}
+
+static guint
+count_present(const VrCapacity *self, guint rule, guint host)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(self->present, key_of(rule, host)));
+}
+
+static void
+add_present(VrCapacity *self, guint rule, guint host, gint change)
+{
+    guint count = count_present(self, rule, host);
+
+    g_assert(change > 0 || count > 0);
+    g_hash_table_insert(self->present, key_of(rule, host), GUINT_TO_POINTER(count + (guint)change));
+}
+
+/* The VM's anti-affinity group. NULL: it is in none. */
+static const VrGroup *
+spread_group(const VrCapacity *self, guint vm)
+{
+    gint group = self->problem->vms[vm].group;
+
+    if (group < 0)
+        return NULL;
+    const VrGroup *found = vr_inventory_group(self->problem->inventory, (guint)group);
+    return found->rule == VR_GROUP_ANTI_AFFINITY ? found : NULL;
+}
+
+static guint
+name_rule(const VrCapacity *self, guint vm)
+{
+    return self->problem->group_count + self->problem->vms[vm].name_id;
+}
+
+static void
+count_vm(VrCapacity *self, guint vm, guint host, gint change)
+{
+    const VrProblemVm *own = &self->problem->vms[vm];
+
+    if (spread_group(self, vm) != NULL)
+        add_present(self, (guint)own->group, host, change);
+    if (own->name_id != 0)
+        add_present(self, name_rule(self, vm), host, change);
+}
 
 VrCapacity *
-vr_capacity_new(const VrProblem *problem, guint pool)
+vr_capacity_new(const VrProblem *problem)
 {
     VrCapacity *self = g_new0(VrCapacity, 1);
 
     self->problem = problem;
-    self->pool = pool;
-    self->loads = g_new0(VrAmount, problem->host_count);
-    self->present = g_new0(GArray *, problem->host_count);
-    self->log = g_array_new(FALSE, FALSE, sizeof(Promise));
-    for (guint i = 0; i < problem->pools[pool].hosts->len; i++) {
-        guint h = g_array_index(problem->pools[pool].hosts, guint, i);
+    self->frees = g_new(VrAmount, problem->host_count);
+    self->present = g_hash_table_new(hash_key, NULL);
+    for (guint h = 0; h < problem->host_count; h++) {
         const VrProblemHost *host = &problem->hosts[h];
-        self->loads[h] = host->load;
-        self->present[h] = g_array_sized_new(FALSE, FALSE, sizeof(guint), host->vms->len + 8);
-        g_array_append_vals(self->present[h], host->vms->data, host->vms->len);
+        self->frees[h] = host->room;
+        vr_amount_subtract(&self->frees[h], &host->load);
+        for (guint i = 0; i < host->vms->len; i++)
+            count_vm(self, g_array_index(host->vms, guint, i), h, 1);
+        /* A definition that stays keeps its name from others for ever. */
+        for (guint i = 0; i < host->offline->len; i++) {
+            guint vm = g_array_index(host->offline, guint, i);
+            if (problem->vms[vm].name_id != 0)
+                add_present(self, name_rule(self, vm), h, 1);
+        }
     }
     return self;
-}
-
-gint64
-vr_capacity_free(const VrCapacity *self, guint host, VrResource resource)
-{
-    return self->problem->hosts[host].room.of[resource] - self->loads[host].of[resource];
-}
-
-static gboolean
-has_name(const VrCapacity *self, const GArray *vms, guint name_id)
-{
-    for (guint i = 0; i < vms->len; i++) {
-        if (self->problem->vms[g_array_index(vms, guint, i)].name_id == name_id)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean
-is_too_close(const VrCapacity *self, gint group_index, guint host)
-{
-    const VrInventory *inventory = self->problem->inventory;
-    const VrGroup *group = vr_inventory_group(inventory, group_index);
-    gint64 count = 0;
-
-    if (group->rule != VR_GROUP_ANTI_AFFINITY)
-        return FALSE;
-    for (guint i = 0; i < self->present[host]->len; i++) {
-        guint other = g_array_index(self->present[host], guint, i);
-        count += vr_inventory_vm(inventory, other)->group_index == group_index;
-    }
-    return count >= group->max_per_host;
 }
 
 static VrFit
 fit_rules(const VrCapacity *self, guint vm, guint host)
 {
-    const VrProblem *problem = self->problem;
-    gint group = vr_inventory_vm(problem->inventory, vm)->group_index;
-    guint name_id = problem->vms[vm].name_id;
+    const VrProblemVm *own = &self->problem->vms[vm];
+    const VrGroup *group = spread_group(self, vm);
 
-    if (group >= 0 &&
-        (!vr_problem_is_allowed(problem, vm, host) || is_too_close(self, group, host)))
+    if (!vr_problem_is_allowed(self->problem, vm, host))
         return VR_FIT_GROUP;
-    if (name_id != 0 && (has_name(self, self->present[host], name_id) ||
-                         has_name(self, problem->hosts[host].offline, name_id)))
+    if (group != NULL && count_present(self, (guint)own->group, host) >= group->max_per_host)
+        return VR_FIT_GROUP;
+    if (own->name_id != 0 && count_present(self, name_rule(self, vm), host) > 0)
         return VR_FIT_NAME;
     return VR_FIT_YES;
 }
@@ -79,7 +106,7 @@ vr_capacity_fit(const VrCapacity *self, const VrBlock *block, guint host)
     static const VrFit lacking[VR_RESOURCES] = {VR_FIT_MEMORY, VR_FIT_VCPUS, VR_FIT_CPU};
 
     for (guint r = 0; r < VR_RESOURCES; r++) {
-        if (block->size.of[r] > vr_capacity_free(self, host, (VrResource)r))
+        if (block->size.of[r] > self->frees[host].of[r])
             return lacking[r];
     }
     for (guint i = 0; i < block->count; i++) {
@@ -91,48 +118,27 @@ vr_capacity_fit(const VrCapacity *self, const VrBlock *block, guint host)
 }
 
 void
-vr_capacity_promise(VrCapacity *self, const VrBlock *block, guint host)
+vr_capacity_take(VrCapacity *self, const VrBlock *block, guint host)
 {
-    for (guint i = 0; i < block->count; i++) {
-        Promise promise = {block->vms[i], host};
-        g_array_append_val(self->log, promise);
-        g_array_append_val(self->present[host], promise.vm);
-    }
-    vr_amount_add(&self->loads[host], &block->size);
+    vr_amount_subtract(&self->frees[host], &block->size);
+    for (guint i = 0; i < block->count; i++)
+        count_vm(self, block->vms[i], host, 1);
 }
 
 void
-vr_capacity_undo(VrCapacity *self, guint mark)
+vr_capacity_give(VrCapacity *self, const VrBlock *block, guint host)
 {
-    g_assert(mark <= self->log->len);
-    while (self->log->len > mark) {
-        const Promise *last = &g_array_index(self->log, Promise, self->log->len - 1);
-        GArray *present = self->present[last->host];
-        g_assert(g_array_index(present, guint, present->len - 1) == last->vm);
-        vr_amount_subtract(&self->loads[last->host], &self->problem->vms[last->vm].size);
-        g_array_set_size(present, present->len - 1);
-        g_array_set_size(self->log, self->log->len - 1);
-    }
+    vr_amount_add(&self->frees[host], &block->size);
+    for (guint i = 0; i < block->count; i++)
+        count_vm(self, block->vms[i], host, -1);
 }
 
 void
-vr_capacity_commit_drain(VrCapacity *self, guint host)
-{
-    g_array_set_size(self->log, 0);
-    g_array_set_size(self->present[host], 0);
-    self->loads[host] = (VrAmount){0};
-}
-
-void
-vr_capacity_free_all(VrCapacity *self)
+vr_capacity_free(VrCapacity *self)
 {
     if (self == NULL)
         return;
-    const GArray *hosts = self->problem->pools[self->pool].hosts;
-    for (guint i = 0; i < hosts->len; i++)
-        g_array_unref(self->present[g_array_index(hosts, guint, i)]);
-    g_array_unref(self->log);
-    g_free(self->present);
-    g_free(self->loads);
+    g_hash_table_unref(self->present);
+    g_free(self->frees);
     g_free(self);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who has room while a plan grows. A VM that leaves keeps its place on its source until the source
- * is empty, and a place on a target is taken when it is promised, so that what fits here fits at
- * every instant of any execution.
+ * Who has room while a plan grows: a ledger of promises, without time. A VM has its place on a
+ * target from the promise on; on its source until the whole host is promised to be emptied. What
+ * fits here fits at every instant of any execution that keeps `after`.
  */
 #pragma once
 
@@ -12,10 +12,8 @@ G_BEGIN_DECLS
 
 typedef struct {
     const VrProblem *problem;
-    guint pool;
-    VrAmount *loads;  /* per host, promises included */
-    GArray **present; /* per host (element-type guint): VMs there or promised to it */
-    GArray *log;      /* promises since the last commit */
+    VrAmount *frees;     /* per host; negative on a host over its own limits */
+    GHashTable *present; /* (rule, host) -> how many VMs of that rule are there */
 } VrCapacity;
 
 typedef enum {
@@ -27,31 +25,17 @@ typedef enum {
     VR_FIT_NAME,
 } VrFit;
 
-/* VMs that go together, with their sum. */
-typedef struct {
-    const guint *vms;
-    guint count;
-    VrAmount size;
-} VrBlock;
+/* As everything is at the start. */
+VrCapacity *vr_capacity_new(const VrProblem *problem);
 
-/* For the hosts of one pool, as they are at the start; skipped hosts included. */
-VrCapacity *vr_capacity_new(const VrProblem *problem, guint pool);
-
-/* May the block go to a host of the same pool? If not, the first reason. */
+/* May the block go to a host of its pool? If not, the first reason. */
 VrFit vr_capacity_fit(const VrCapacity *self, const VrBlock *block, guint host);
 
-/* Can be negative, on a host over its own limits. */
-gint64 vr_capacity_free(const VrCapacity *self, guint host, VrResource resource);
+/* The block has its place on the host; or has it no longer. */
+void vr_capacity_take(VrCapacity *self, const VrBlock *block, guint host);
+void vr_capacity_give(VrCapacity *self, const VrBlock *block, guint host);
 
-void vr_capacity_promise(VrCapacity *self, const VrBlock *block, guint host);
-
-/* Takes back the promises beyond the first `mark` of the log. */
-void vr_capacity_undo(VrCapacity *self, guint mark);
-
-/* Makes the promises final; the host is empty from now on. */
-void vr_capacity_commit_drain(VrCapacity *self, guint host);
-
-void vr_capacity_free_all(VrCapacity *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrCapacity, vr_capacity_free_all)
+void vr_capacity_free(VrCapacity *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrCapacity, vr_capacity_free)
 
 G_END_DECLS

@@ -87,17 +87,16 @@ vr_feasibility_explain(const VrProblem *problem, const VrNoPlace *no_place)
                            no_place->size.of[VR_RESOURCE_VCPUS], lack);
 }
 
-/* The pool as roomy as it can ever be: whatever will be updated is empty. */
+/* The fleet as roomy as it can ever be: whatever will be updated is empty. */
 static VrCapacity *
-imagine_empty(const VrProblem *problem, guint pool)
+imagine_empty(const VrProblem *problem)
 {
-    VrCapacity *capacity = vr_capacity_new(problem, pool);
-    const GArray *hosts = problem->pools[pool].hosts;
+    VrCapacity *capacity = vr_capacity_new(problem);
 
-    for (guint i = 0; i < hosts->len; i++) {
-        guint host = g_array_index(hosts, guint, i);
-        if (problem->hosts[host].role == VR_ROLE_UPDATE)
-            vr_capacity_commit_drain(capacity, host);
+    for (guint h = 0; h < problem->host_count; h++) {
+        const VrProblemHost *host = &problem->hosts[h];
+        for (guint i = 0; host->role == VR_ROLE_UPDATE && i < host->blocks->len; i++)
+            vr_capacity_give(capacity, &g_array_index(host->blocks, VrBlock, i), h);
     }
     return capacity;
 }
@@ -106,7 +105,7 @@ static char *
 check_vm(const VrProblem *problem, const VrCapacity *capacity, const GArray *usable, guint vm)
 {
     guint source = vr_inventory_vm(problem->inventory, vm)->host_index;
-    VrBlock block = {&vm, 1, problem->vms[vm].size};
+    VrBlock block = {&vm, 1, problem->vms[vm].size, 0};
     VrNoPlace no_place = {vm, block.size, -1, VR_FIT_YES, 0};
     gint64 best = G_MININT64;
 
@@ -117,77 +116,90 @@ check_vm(const VrProblem *problem, const VrCapacity *capacity, const GArray *usa
         VrFit fit = vr_capacity_fit(capacity, &block, host);
         if (fit == VR_FIT_YES)
             return NULL;
-        gint64 room = vr_capacity_free(capacity, host, VR_RESOURCE_MEMORY);
+        gint64 room = capacity->frees[host].of[VR_RESOURCE_MEMORY];
         if (no_place.nearest >= 0 && room <= best)
             continue;
         VrResource lacking = fit == VR_FIT_VCPUS ? VR_RESOURCE_VCPUS : VR_RESOURCE_MEMORY;
         best = room;
         no_place.nearest = (gint)host;
         no_place.fit = fit;
-        no_place.missing = block.size.of[lacking] - vr_capacity_free(capacity, host, lacking);
+        no_place.missing = block.size.of[lacking] - capacity->frees[host].of[lacking];
     }
     return vr_feasibility_explain(problem, &no_place);
 }
 
+/* What the usable hosts of a pool have together, one over its own limits no less than it holds. */
+typedef struct {
+    VrAmount loads, rooms;
+} Sum;
+
+static gint64
+room_of(const VrProblemHost *host, VrResource resource)
+{
+    return MAX(host->room.of[resource], host->load.of[resource]);
+}
+
+static Sum
+sum_up(const VrProblem *problem, const GArray *usable)
+{
+    Sum sum = {0};
+
+    for (guint i = 0; i < usable->len; i++) {
+        const VrProblemHost *host = &problem->hosts[g_array_index(usable, guint, i)];
+        for (guint r = 0; r < VR_RESOURCE_CPU; r++) {
+            sum.loads.of[r] += host->load.of[r];
+            sum.rooms.of[r] += room_of(host, (VrResource)r);
+        }
+    }
+    return sum;
+}
+
 /* While a host is updated, all VMs of its pool run on the others. */
 static char *
-check_sum(const VrProblem *problem, const GArray *usable, guint host)
+check_sum(const VrProblem *problem, const Sum *sum, guint host)
 {
-    static const struct {
-        VrResource resource;
-        const char *unit;
-    } limits[] = {{VR_RESOURCE_MEMORY, "MiB"}, {VR_RESOURCE_VCPUS, "vCPUs"}};
+    static const char *const units[] = {
+        [VR_RESOURCE_MEMORY] = "MiB", [VR_RESOURCE_VCPUS] = "vCPUs"};
 
-    for (guint l = 0; l < G_N_ELEMENTS(limits); l++) {
-        VrResource r = limits[l].resource;
-        gint64 missing = 0;
-        for (guint i = 0; i < usable->len; i++) {
-            guint other = g_array_index(usable, guint, i);
-            const VrProblemHost *own = &problem->hosts[other];
-            missing += own->load.of[r];
-            if (other != host)
-                missing -= MAX(own->room.of[r], own->load.of[r]);
-        }
+    for (guint r = 0; r < G_N_ELEMENTS(units); r++) {
+        gint64 missing =
+            sum->loads.of[r] - (sum->rooms.of[r] - room_of(&problem->hosts[host], (VrResource)r));
         if (missing > 0)
             return g_strdup_printf("the other hosts together lack %" G_GINT64_FORMAT
                                    " %s for the VMs that must run on them meanwhile; shut VMs off, "
                                    "add a host or raise what a host may give",
-                                   missing, limits[l].unit);
+                                   missing, units[r]);
     }
     return NULL;
 }
 
-static void
-check_host(const VrProblem *problem, const VrCapacity *capacity, const GArray *usable, guint host,
-           VrObstacles *obstacles)
-{
-    const GArray *vms = problem->hosts[host].vms;
-    g_autofree char *cause = NULL;
-
-    for (guint i = 0; i < vms->len && cause == NULL; i++)
-        cause = check_vm(problem, capacity, usable, g_array_index(vms, guint, i));
-    if (cause == NULL && vms->len > 0)
-        cause = check_sum(problem, usable, host);
-    if (cause != NULL)
-        vr_feasibility_add(obstacles, host, g_steal_pointer(&cause));
-}
-
 void
-vr_feasibility_check(const VrProblem *problem, guint pool, VrObstacles *obstacles)
+vr_feasibility_check(const VrProblem *problem, VrObstacles *obstacles)
 {
-    const GArray *hosts = problem->pools[pool].hosts;
-    g_autoptr(VrCapacity) capacity = imagine_empty(problem, pool);
-    g_autoptr(GArray) usable = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(VrCapacity) capacity = imagine_empty(problem);
 
-    for (guint i = 0; i < hosts->len; i++) {
-        guint host = g_array_index(hosts, guint, i);
-        if (problem->hosts[host].role != VR_ROLE_SKIPPED)
-            g_array_append_val(usable, host);
-    }
-    for (guint i = 0; i < usable->len; i++) {
-        guint host = g_array_index(usable, guint, i);
-        if (problem->hosts[host].role == VR_ROLE_UPDATE)
-            check_host(problem, capacity, usable, host, obstacles);
+    for (guint p = 0; p < problem->pool_count; p++) {
+        const GArray *hosts = problem->pools[p].hosts;
+        g_autoptr(GArray) usable = g_array_new(FALSE, FALSE, sizeof(guint));
+        for (guint i = 0; i < hosts->len; i++) {
+            guint host = g_array_index(hosts, guint, i);
+            if (problem->hosts[host].role != VR_ROLE_SKIPPED)
+                g_array_append_val(usable, host);
+        }
+        Sum sum = sum_up(problem, usable);
+        for (guint i = 0; i < usable->len; i++) {
+            guint host = g_array_index(usable, guint, i);
+            const GArray *vms = problem->hosts[host].vms;
+            g_autofree char *cause = NULL;
+            if (problem->hosts[host].role != VR_ROLE_UPDATE || vms->len == 0)
+                continue;
+            for (guint v = 0; v < vms->len && cause == NULL; v++)
+                cause = check_vm(problem, capacity, usable, g_array_index(vms, guint, v));
+            if (cause == NULL)
+                cause = check_sum(problem, &sum, host);
+            if (cause != NULL)
+                vr_feasibility_add(obstacles, host, g_steal_pointer(&cause));
+        }
     }
 }
 

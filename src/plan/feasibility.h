@@ -2,9 +2,18 @@
 /* What can never work, found before planning, and the words for it. */
 #pragma once
 
-#include "plan/placement.h"
+#include "plan/capacity.h"
 
 G_BEGIN_DECLS
+
+/* A block that fits nowhere, and the target that came nearest. */
+typedef struct {
+    guint vm; /* the first of the block */
+    VrAmount size;
+    gint nearest; /* -1: no target at all */
+    VrFit fit;    /* why not there */
+    gint64 missing;
+} VrNoPlace;
 
 /* Hosts that cannot be emptied while all VMs run, with a sentence on each. */
 typedef struct {
@@ -18,10 +27,10 @@ VrObstacles *vr_feasibility_obstacles_new(void);
 void vr_feasibility_add(VrObstacles *self, guint host, char *cause);
 
 /*
- * Adds the hosts of the pool that can never be emptied, whatever the order of the work. That none
+ * Adds the hosts that can never be emptied, whatever the order of the work. That none
  * is found is no promise: holes may still be too small.
  */
-void vr_feasibility_check(const VrProblem *problem, guint pool, VrObstacles *obstacles);
+void vr_feasibility_check(const VrProblem *problem, VrObstacles *obstacles);
 
 /* "VM 'v' (16384 MiB, 4 vCPUs) fits on no other host: … lacks 2048 MiB; …" (transfer full) */
 char *vr_feasibility_explain(const VrProblem *problem, const VrNoPlace *no_place);

@@ -1,117 +1,280 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/placement.h"
 
+/* Targets with room that are compared for one block, and hosts that are looked at for them. */
+#define CANDIDATES_MAX 12
+#define EMPTIEST_MAX 4
+#define VISITS_MAX 512
+#define WHOLE_TRIES_MAX 16
+
+/* One search of a target for one block. */
 typedef struct {
-    VrCapacity *capacity;
-    const VrTargets *targets;
-    VrResource binding;
+    const VrBelt *belt;
     guint source;
-    GArray *moves;
+    const VrBlock *block;
+    gint64 patience_ms; /* a queue of so long at the target does not hold up the source */
+    gboolean roomy;     /* all that is left fits: spread rather than fill up */
+    guint candidates;   /* of this pass over a shelf */
+    guint compared;     /* of all */
+    guint best;         /* VR_NONE */
+    gint64 best_room, best_wait_ms, best_cpu;
+} Search;
+
+typedef struct {
+    VrBelt *belt;
+    guint source;
+    const GArray *blocks;
+    gint64 patience_ms;
+    gboolean roomy;
+    GArray *places;
 } Packing;
 
-static gint
-affinity_group(const VrProblem *problem, guint vm)
+/* Until the host has taken what is promised to it. */
+static gint64
+wait_ms(const VrBelt *belt, guint host)
 {
-    gint group = vr_inventory_vm(problem->inventory, vm)->group_index;
+    const VrBeltHost *at = &belt->hosts[host];
+    gint64 link = belt->problem->hosts[host].link_mib_per_s;
 
-    if (group >= 0 && vr_inventory_group(problem->inventory, group)->rule == VR_GROUP_AFFINITY)
-        return group;
-    return -1;
+    return MAX(at->ready_ms - belt->now_ms, 0) + at->inbound_mib * 1000 / link;
 }
 
-static int
-compare_affinity(gconstpointer a, gconstpointer b, gpointer data)
+/* Permille of the host's CPU in use; 0 where that does not count. */
+static gint64
+cpu_used(const VrBelt *belt, guint host)
 {
-    guint x = *(const guint *)a, y = *(const guint *)b;
-    const VrProblem *const *problem = data;
-    gint group_x = affinity_group(*problem, x), group_y = affinity_group(*problem, y);
+    const VrProblemHost *own = &belt->problem->hosts[host];
+    gint64 max = belt->limits->target_cpu_permille_max;
 
-    if (group_x != group_y)
-        return group_x < group_y ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
-static int
-compare_largest(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const VrBlock *x = a, *y = b;
-    const VrResource *binding = data;
-
-    if (x->size.of[*binding] != y->size.of[*binding])
-        return x->size.of[*binding] > y->size.of[*binding] ? -1 : 1;
-    for (guint r = 0; r < VR_RESOURCES; r++) {
-        if (x->size.of[r] != y->size.of[r])
-            return x->size.of[r] > y->size.of[r] ? -1 : 1;
-    }
-    return x->vms[0] < y->vms[0] ? -1 : x->vms[0] > y->vms[0];
-}
-
-/* The VMs on a host as blocks, largest first. `vms` is what the blocks point into. */
-static GArray *
-build_blocks(const VrCapacity *capacity, guint source, GArray *vms)
-{
-    const VrProblem *problem = capacity->problem;
-    const GArray *present = capacity->present[source];
-    VrResource binding = problem->pools[problem->hosts[source].pool].binding;
-    GArray *blocks = g_array_sized_new(FALSE, FALSE, sizeof(VrBlock), present->len);
-
-    g_array_append_vals(vms, present->data, present->len);
-    g_array_sort_with_data(vms, compare_affinity, &problem);
-    for (guint i = 0; i < vms->len; i++) {
-        const guint *vm = &g_array_index(vms, guint, i);
-        gint group = affinity_group(problem, *vm);
-        if (group >= 0 && i > 0 && affinity_group(problem, vm[-1]) == group) {
-            VrBlock *last = &g_array_index(blocks, VrBlock, blocks->len - 1);
-            last->count++;
-            vr_amount_add(&last->size, &problem->vms[*vm].size);
-            continue;
-        }
-        VrBlock block = {vm, 1, problem->vms[*vm].size};
-        g_array_append_val(blocks, block);
-    }
-    g_array_sort_with_data(blocks, compare_largest, &binding);
-    return blocks;
-}
-
-/* -1: none. */
-static gint
-find_tightest(const Packing *self, const VrBlock *block, const GArray *hosts)
-{
-    gint best = -1;
-    gint64 best_free = G_MAXINT64;
-
-    for (guint i = 0; i < hosts->len; i++) {
-        guint host = g_array_index(hosts, guint, i);
-        gint64 room = vr_capacity_free(self->capacity, host, self->binding);
-        if (room >= best_free || room < block->size.of[self->binding] || host == self->source)
-            continue;
-        if (vr_capacity_fit(self->capacity, block, host) != VR_FIT_YES)
-            continue;
-        best = (gint)host;
-        best_free = room;
-    }
-    return best;
+    if (max == 0 || own->room.of[VR_RESOURCE_CPU] <= 0)
+        return 0;
+    return max -
+           belt->capacity->frees[host].of[VR_RESOURCE_CPU] * max / own->room.of[VR_RESOURCE_CPU];
 }
 
 static gboolean
-place(Packing *self, const VrBlock *block, gboolean extra)
+is_better(const Search *self, guint host, gint64 room, gint64 wait, gint64 cpu)
 {
-    const GArray *hosts = extra ? self->targets->pending : self->targets->updated;
-    gint target = hosts != NULL ? find_tightest(self, block, hosts) : -1;
+    if (self->best == VR_NONE)
+        return TRUE;
+    gboolean in_time = wait <= self->patience_ms;
+    gboolean best_in_time = self->best_wait_ms <= self->patience_ms;
+    if (in_time != best_in_time)
+        return in_time;
+    if (self->roomy && in_time && cpu != self->best_cpu)
+        return cpu < self->best_cpu;
+    if ((self->roomy || !in_time) && wait != self->best_wait_ms)
+        return wait < self->best_wait_ms;
+    if (room != self->best_room)
+        return room < self->best_room;
+    return host < self->best;
+}
 
-    if (target < 0)
+static void
+consider(Search *self, guint host)
+{
+    const VrBelt *belt = self->belt;
+
+    if (host == self->source || vr_capacity_fit(belt->capacity, self->block, host) != VR_FIT_YES)
+        return;
+    gint64 room = belt->capacity->frees[host].of[vr_problem_binding(belt->problem, host)];
+    gint64 wait = wait_ms(belt, host), cpu = cpu_used(belt, host);
+    self->candidates++;
+    self->compared++;
+    if (!is_better(self, host, room, wait, cpu))
+        return;
+    self->best = host;
+    self->best_room = room;
+    self->best_wait_ms = wait;
+    self->best_cpu = cpu;
+}
+
+/* Nothing that comes later on the shelf is better than what was found. */
+static gboolean
+is_settled(const Search *self, guint next)
+{
+    return self->best != VR_NONE && !self->roomy && self->best_wait_ms <= self->patience_ms &&
+           self->belt->links[next].bucket != self->belt->links[self->best].bucket;
+}
+
+static void
+search_shelf(Search *self, VrShelf shelf)
+{
+    const VrProblem *problem = self->belt->problem;
+    guint pool = problem->hosts[self->source].pool, visits = 0;
+    const VrFreeIndex *index = self->belt->pools[pool].shelves[shelf];
+    gint64 size = self->block->size.of[problem->pools[pool].binding];
+
+    self->candidates = 0;
+    for (guint host = vr_free_index_first(index, size);
+         host != VR_NONE && self->candidates < CANDIDATES_MAX && visits < VISITS_MAX &&
+         !is_settled(self, host);
+         host = vr_free_index_next(index, host), visits++)
+        consider(self, host);
+    if (self->candidates < CANDIDATES_MAX || shelf == VR_SHELF_OPEN ||
+        (self->best_wait_ms <= self->patience_ms && !self->roomy))
+        return;
+    self->candidates = visits = 0;
+    for (guint host = vr_free_index_last(index);
+         host != VR_NONE && self->candidates < EMPTIEST_MAX && visits < CANDIDATES_MAX;
+         host = vr_free_index_previous(index, host), visits++)
+        consider(self, host);
+}
+
+static void
+add_place(Packing *self, guint block, const Search *found, gboolean extra)
+{
+    VrBelt *belt = self->belt;
+    VrPlace place = {block, found->best, extra, VR_CHOICE_FULLEST, 0};
+
+    if (found->compared > 1 && found->best_wait_ms > found->patience_ms)
+        place.choice = VR_CHOICE_SOONEST;
+    else if (found->compared > 1 && found->roomy)
+        place.choice =
+            belt->limits->target_cpu_permille_max > 0 ? VR_CHOICE_LIGHTEST : VR_CHOICE_SOONEST;
+    vr_belt_promise(belt, found->block, place.target);
+    place.left_mib = belt->capacity->frees[place.target].of[VR_RESOURCE_MEMORY];
+    g_array_append_val(self->places, place);
+}
+
+static gboolean
+place(Packing *self, guint index, gboolean extra)
+{
+    Search search = {.belt = self->belt,
+                     .source = self->source,
+                     .block = &g_array_index(self->blocks, VrBlock, index),
+                     .patience_ms = extra ? G_MAXINT64 : self->patience_ms,
+                     .roomy = self->roomy && !extra,
+                     .best = VR_NONE};
+
+    if (extra) {
+        search_shelf(&search, VR_SHELF_OPEN);
+    } else {
+        search_shelf(&search, VR_SHELF_READY);
+        if (search.best == VR_NONE || search.best_wait_ms > search.patience_ms)
+            search_shelf(&search, VR_SHELF_AHEAD);
+    }
+    if (search.best == VR_NONE)
         return FALSE;
-    vr_capacity_promise(self->capacity, block, (guint)target);
-    gint64 room = vr_capacity_free(self->capacity, (guint)target, VR_RESOURCE_MEMORY);
-    for (guint i = 0; i < block->count; i++) {
-        VrMove move = {block->vms[i], self->source, (guint)target, extra, room};
-        g_array_append_val(self->moves, move);
+    add_place(self, index, &search, extra);
+    return TRUE;
+}
+
+/* Onto updated hosts as many as possible; what is left over, largest first, elsewhere. */
+static gboolean
+pack_fewest(Packing *self)
+{
+    g_autoptr(GArray) left = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint i = self->blocks->len; i-- > 0;) {
+        if (!place(self, i, FALSE))
+            g_array_append_val(left, i);
+    }
+    for (guint i = left->len; i-- > 0;) {
+        if (!place(self, g_array_index(left, guint, i), TRUE))
+            return FALSE;
     }
     return TRUE;
 }
 
+static gboolean
+pack_in_order(Packing *self, gboolean forward, gboolean extra)
+{
+    for (guint i = 0; i < self->blocks->len; i++) {
+        if (!(forward && place(self, i, FALSE)) && !(extra && place(self, i, TRUE)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+pack(Packing *self, VrPacking packing)
+{
+    switch (packing) {
+    case VR_PACK_FORWARD:
+        return pack_in_order(self, TRUE, FALSE);
+    case VR_PACK_FEWEST:
+        return pack_fewest(self);
+    case VR_PACK_LARGEST:
+        return pack_in_order(self, TRUE, TRUE);
+    case VR_PACK_OPEN:
+        return pack_in_order(self, FALSE, TRUE);
+    }
+    g_assert_not_reached();
+}
+
+static Packing
+packing_for(VrBelt *belt, guint source, GArray *places)
+{
+    const VrProblemHost *own = &belt->problem->hosts[source];
+    Packing self = {belt, source, vr_belt_blocks(belt, source), 0, FALSE, places};
+    gint64 resident_mib = 0;
+
+    for (guint i = 0; i < self.blocks->len; i++)
+        resident_mib += g_array_index(self.blocks, VrBlock, i).resident_mib;
+    self.patience_ms = resident_mib * 1000 / own->link_mib_per_s;
+    self.roomy = vr_belt_all_fit(belt, own->pool);
+    return self;
+}
+
+gboolean
+vr_placement_pack(VrBelt *belt, guint source, VrPacking packing, GArray *out_places)
+{
+    Packing self = packing_for(belt, source, out_places);
+
+    g_assert(out_places->len == 0 && belt->hosts[source].state == VR_HOST_OPEN);
+    if (pack(&self, packing))
+        return TRUE;
+    vr_placement_undo(belt, source, out_places);
+    return FALSE;
+}
+
+/* On one host that has room for the sum, rules may still forbid it. */
+static gboolean
+pack_onto(Packing *self, guint target)
+{
+    for (guint i = 0; i < self->blocks->len; i++) {
+        Search found = {.block = &g_array_index(self->blocks, VrBlock, i), .best = target};
+        if (vr_capacity_fit(self->belt->capacity, found.block, target) != VR_FIT_YES)
+            return FALSE;
+        add_place(self, i, &found, FALSE);
+    }
+    return TRUE;
+}
+
+gboolean
+vr_placement_pack_whole(VrBelt *belt, guint source, GArray *out_places)
+{
+    Packing self = packing_for(belt, source, out_places);
+    const VrFreeIndex *index =
+        belt->pools[belt->problem->hosts[source].pool].shelves[VR_SHELF_READY];
+    guint host = vr_free_index_first(index, vr_belt_load(belt, source));
+
+    self.roomy = FALSE;
+    for (guint i = 0; i < WHOLE_TRIES_MAX && host != VR_NONE; i++) {
+        guint next = vr_free_index_next(index, host); /* the try moves the host */
+        if (pack_onto(&self, host))
+            return TRUE;
+        vr_placement_undo(belt, source, out_places);
+        host = next;
+    }
+    return FALSE;
+}
+
+void
+vr_placement_undo(VrBelt *belt, guint source, GArray *places)
+{
+    const GArray *blocks = vr_belt_blocks(belt, source);
+
+    for (guint i = places->len; i-- > 0;) {
+        const VrPlace *place = &g_array_index(places, VrPlace, i);
+        vr_belt_withdraw(belt, &g_array_index(blocks, VrBlock, place->block), place->target);
+    }
+    g_array_set_size(places, 0);
+}
+
 static gint64
-find_missing(const Packing *self, const VrBlock *block, guint host, VrFit fit)
+find_missing(const VrBelt *belt, const VrBlock *block, guint host, VrFit fit)
 {
     static const VrResource of_fit[] = {
         [VR_FIT_MEMORY] = VR_RESOURCE_MEMORY,
@@ -121,93 +284,42 @@ find_missing(const Packing *self, const VrBlock *block, guint host, VrFit fit)
 
     if (fit != VR_FIT_MEMORY && fit != VR_FIT_VCPUS && fit != VR_FIT_CPU)
         return 0;
-    return block->size.of[of_fit[fit]] - vr_capacity_free(self->capacity, host, of_fit[fit]);
+    return block->size.of[of_fit[fit]] - belt->capacity->frees[host].of[of_fit[fit]];
 }
 
-/* Nearest is the target that lacks least memory, or else is held back by something other than it.
- */
+/* Nearest is the target that has most memory, lacking or held back by something other than it. */
 static VrNoPlace
-explain(const Packing *self, const VrBlock *block)
+find_nearest(const VrBelt *belt, guint source, const VrBlock *block)
 {
     VrNoPlace found = {block->vms[0], block->size, -1, VR_FIT_YES, 0};
-    const GArray *lists[] = {self->targets->updated, self->targets->pending};
+    const GArray *hosts = belt->problem->pools[belt->problem->hosts[source].pool].hosts;
     gint64 best = G_MININT64;
 
-    for (guint l = 0; l < G_N_ELEMENTS(lists); l++) {
-        for (guint i = 0; lists[l] != NULL && i < lists[l]->len; i++) {
-            guint host = g_array_index(lists[l], guint, i);
-            gint64 room = vr_capacity_free(self->capacity, host, VR_RESOURCE_MEMORY);
-            if (host == self->source || (found.nearest >= 0 && room <= best))
-                continue;
-            best = room;
-            found.nearest = (gint)host;
-            found.fit = vr_capacity_fit(self->capacity, block, host);
-            found.missing = find_missing(self, block, host, found.fit);
-        }
+    for (guint i = 0; i < hosts->len; i++) {
+        guint host = g_array_index(hosts, guint, i);
+        gint64 room = belt->capacity->frees[host].of[VR_RESOURCE_MEMORY];
+        VrHostState state = belt->hosts[host].state;
+        if (host == source || (state != VR_HOST_UPDATED && state != VR_HOST_OPEN) ||
+            (found.nearest >= 0 && room <= best))
+            continue;
+        best = room;
+        found.nearest = (gint)host;
+        found.fit = vr_capacity_fit(belt->capacity, block, host);
+        found.missing = find_missing(belt, block, host, found.fit);
     }
     return found;
 }
 
-/* Onto updated hosts as many as possible; what is left over, largest first, elsewhere. */
-static const VrBlock *
-pack_smallest(Packing *self, const GArray *blocks)
+VrNoPlace
+vr_placement_explain(VrBelt *belt, guint source)
 {
-    g_autoptr(GArray) left = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(VrPlace));
+    Packing self = packing_for(belt, source, places);
+    gboolean packed = pack_in_order(&self, TRUE, TRUE);
+    guint misfit = MIN(places->len, self.blocks->len - 1);
+    VrNoPlace found = find_nearest(belt, source, &g_array_index(self.blocks, VrBlock, misfit));
 
-    for (guint i = blocks->len; i-- > 0;) {
-        if (!place(self, &g_array_index(blocks, VrBlock, i), FALSE))
-            g_array_append_val(left, i);
-    }
-    for (guint i = left->len; i-- > 0;) {
-        const VrBlock *block = &g_array_index(blocks, VrBlock, g_array_index(left, guint, i));
-        if (!place(self, block, TRUE))
-            return block;
-    }
-    return NULL;
-}
-
-static const VrBlock *
-pack_largest(Packing *self, const GArray *blocks)
-{
-    for (guint i = 0; i < blocks->len; i++) {
-        const VrBlock *block = &g_array_index(blocks, VrBlock, i);
-        if (!place(self, block, FALSE) && !place(self, block, TRUE))
-            return block;
-    }
-    return NULL;
-}
-
-gboolean
-vr_placement_pack(VrCapacity *capacity, guint source, const VrTargets *targets, VrOrder order,
-                  GArray *out_moves, VrNoPlace *out_no_place)
-{
-    const VrProblem *problem = capacity->problem;
-    VrResource binding = problem->pools[problem->hosts[source].pool].binding;
-    Packing self = {capacity, targets, binding, source, out_moves};
-    g_autoptr(GArray) vms = g_array_new(FALSE, FALSE, sizeof(guint));
-    g_autoptr(GArray) blocks = build_blocks(capacity, source, vms);
-    guint log_mark = capacity->log->len, moves_mark = out_moves->len;
-
-    const VrBlock *misfit =
-        order == VR_ORDER_LARGEST ? pack_largest(&self, blocks) : pack_smallest(&self, blocks);
-    if (misfit == NULL)
-        return TRUE;
-    if (out_no_place != NULL)
-        *out_no_place = explain(&self, misfit);
-    vr_capacity_undo(capacity, log_mark);
-    g_array_set_size(out_moves, moves_mark);
-    return FALSE;
-}
-
-gint64
-vr_placement_largest(const VrCapacity *capacity, guint source)
-{
-    const VrProblem *problem = capacity->problem;
-    VrResource binding = problem->pools[problem->hosts[source].pool].binding;
-    g_autoptr(GArray) vms = g_array_new(FALSE, FALSE, sizeof(guint));
-    g_autoptr(GArray) blocks = build_blocks(capacity, source, vms);
-
-    if (blocks->len == 0)
-        return 0;
-    return g_array_index(blocks, VrBlock, 0).size.of[binding];
+    g_assert(!packed);
+    vr_placement_undo(belt, source, places);
+    return found;
 }

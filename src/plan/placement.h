@@ -1,50 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Finding a place for every VM of one host. Best fit: the target with the least room that is
- * enough, so that large holes last.
- */
+/* Finding a place for every VM of one host. */
 #pragma once
 
-#include "plan/capacity.h"
+#include "plan/belt.h"
 
 G_BEGIN_DECLS
 
+/* Where a block of the source goes. */
 typedef struct {
-    guint vm, source, target;
+    guint block; /* index in the source's blocks */
+    guint target;
     gboolean extra;
-    gint64 free_mib; /* left on the target */
-} VrMove;
+    VrChoice choice;
+    gint64 left_mib;
+} VrPlace;
 
-/* Hosts that may take the VMs, in order of preference among equals. */
-typedef struct {
-    const GArray *updated; /* (element-type guint) */
-    const GArray *pending; /* (element-type guint) (nullable) for extras; the source is left out */
-} VrTargets;
-
-/* Each pending target is one extra migration. */
 typedef enum {
-    VR_ORDER_LARGEST,  /* the large ones first: packs best */
-    VR_ORDER_SMALLEST, /* as many as possible onto updated hosts: fewest extras */
-} VrOrder;
-
-/* A block that fits nowhere, and the target that came nearest. */
-typedef struct {
-    guint vm; /* the first of the block */
-    VrAmount size;
-    gint nearest; /* -1: no target at all */
-    VrFit fit;    /* why not there */
-    gint64 missing;
-} VrNoPlace;
+    VR_PACK_FORWARD, /* onto updated hosts only, or those that will be: one migration per VM */
+    VR_PACK_FEWEST,  /* as many as possible there, smallest first; the others are extras */
+    VR_PACK_LARGEST, /* the same, largest first: packs where that does not */
+    VR_PACK_OPEN,    /* extras all */
+} VrPacking;
 
 /*
- * Promises a place for all VMs of `source`, and appends where each goes. FALSE: one fits nowhere
- * (out_no_place says which, if not NULL); nothing is promised then.
+ * Promises a place to all VMs of `source`, which is open, and appends where each block goes.
+ * FALSE: one fits nowhere; nothing is promised then.
  */
-gboolean vr_placement_pack(VrCapacity *capacity, guint source, const VrTargets *targets,
-                           VrOrder order, GArray *out_moves, VrNoPlace *out_no_place);
+gboolean vr_placement_pack(VrBelt *belt, guint source, VrPacking packing, GArray *out_places);
 
-/* The size of the host's largest block (affinity groups go as one) by the pool's binding resource.
- */
-gint64 vr_placement_largest(const VrCapacity *capacity, guint source);
+/* The same, onto one updated host. */
+gboolean vr_placement_pack_whole(VrBelt *belt, guint source, GArray *out_places);
+
+/* Takes back the promises of `places`. */
+void vr_placement_undo(VrBelt *belt, guint source, GArray *places);
+
+/* Which of the source's blocks fits nowhere, not even as an extra, and what comes nearest. */
+VrNoPlace vr_placement_explain(VrBelt *belt, guint source);
 
 G_END_DECLS

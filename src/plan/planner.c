@@ -3,8 +3,8 @@
 
 #include "plan/bounds.h"
 #include "plan/build.h"
-#include "plan/forecast.h"
 #include "plan/scope.h"
+#include "plan/search.h"
 #include "plan/steps.h"
 
 static void
@@ -21,8 +21,7 @@ check_feasibility(VrProblem *problem, GError **error)
 {
     for (;;) {
         g_autoptr(VrObstacles) obstacles = vr_feasibility_obstacles_new();
-        for (guint p = 0; p < problem->pool_count; p++)
-            vr_feasibility_check(problem, p, obstacles);
+        vr_feasibility_check(problem, obstacles);
         if (obstacles->hosts->len == 0)
             return TRUE;
         if (!problem->policy->partial) {
@@ -34,89 +33,58 @@ check_feasibility(VrProblem *problem, GError **error)
     }
 }
 
-/* With policy.partial, hosts that are stuck are left out and the pool is planned afresh. */
-static VrConveyor *
-plan_pool(VrProblem *problem, guint pool)
+/* With policy.partial, hosts that are stuck are left out and all is planned afresh. */
+static VrSchedule *
+find_schedule(VrProblem *problem, GError **error)
 {
     for (;;) {
-        g_autoptr(VrConveyor) conveyor = vr_conveyor_compute(problem, pool);
-        if (conveyor->stuck->hosts->len == 0 || !problem->policy->partial)
-            return g_steal_pointer(&conveyor);
-        skip_obstacles(problem, conveyor->stuck);
+        g_autoptr(VrSchedule) schedule = vr_search_best(problem);
+        if (schedule->stuck->hosts->len == 0)
+            return g_steal_pointer(&schedule);
+        if (!problem->policy->partial) {
+            g_autofree char *text = vr_feasibility_format(problem, schedule->stuck);
+            g_set_error_literal(error, VR_ERROR, VR_ERROR_CAPACITY, text);
+            return NULL;
+        }
+        skip_obstacles(problem, schedule->stuck);
     }
 }
 
-static void
-conveyor_free(gpointer data)
+/* The first host that extras beyond the budget were needed for. */
+static guint
+find_vacated(const VrSchedule *schedule)
 {
-    vr_conveyor_free(data);
-}
-
-/* (element-type VrConveyor) per pool; NULL if hosts are stuck. */
-static GPtrArray *
-plan_pools(VrProblem *problem, GError **error)
-{
-    g_autoptr(GPtrArray) conveyors = g_ptr_array_new_with_free_func(conveyor_free);
-    g_autoptr(VrObstacles) obstacles = vr_feasibility_obstacles_new();
-
-    for (guint p = 0; p < problem->pool_count; p++) {
-        VrConveyor *conveyor = plan_pool(problem, p);
-        g_ptr_array_add(conveyors, conveyor);
-        for (guint i = 0; i < conveyor->stuck->hosts->len; i++)
-            vr_feasibility_add(obstacles, g_array_index(conveyor->stuck->hosts, guint, i),
-                               g_strdup(g_ptr_array_index(conveyor->stuck->causes, i)));
+    for (guint i = 0; i < schedule->entries->len; i++) {
+        const VrEntry *entry = &g_array_index(schedule->entries, VrEntry, i);
+        if (entry->extra && schedule->notes[entry->source].turn != VR_TURN_EARLY)
+            return entry->source;
     }
-    if (obstacles->hosts->len == 0)
-        return g_steal_pointer(&conveyors);
-    g_autofree char *text = vr_feasibility_format(problem, obstacles);
-    g_set_error_literal(error, VR_ERROR, VR_ERROR_CAPACITY, text);
-    return NULL;
-}
-
-/* VMs that must migrate: those on hosts that will be updated. */
-static gint64
-count_required(const VrProblem *problem)
-{
-    gint64 count = 0;
-
-    for (guint h = 0; h < problem->host_count; h++) {
-        if (problem->hosts[h].role == VR_ROLE_UPDATE)
-            count += problem->hosts[h].vms->len;
-    }
-    return count;
+    g_assert_not_reached();
 }
 
 static gboolean
-check_extras(const VrProblem *problem, const GPtrArray *conveyors, GError **error)
+check_extras(const VrProblem *problem, const VrSchedule *schedule, GError **error)
 {
     const VrLimits *limits = &problem->policy->limits;
-    gint64 count = 0;
-    const VrDrain *first = NULL;
+    gint64 budget = vr_conveyor_budget(problem);
 
-    for (guint i = 0; i < conveyors->len; i++) {
-        const VrConveyor *conveyor = g_ptr_array_index(conveyors, i);
-        count += conveyor->extra_count;
-        for (guint j = 0; j < conveyor->drains->len && first == NULL; j++) {
-            const VrDrain *drain = g_ptr_array_index(conveyor->drains, j);
-            first = drain->extra_count > 0 ? drain : NULL;
-        }
-    }
-    gint64 budget = count_required(problem) * limits->extra_migrations_permille / 1000;
-    if (count <= budget || limits->extra_migrations_needed == VR_EXTRA_NEEDED_ALLOW)
+    if (schedule->extra_count <= budget || limits->extra_migrations_needed == VR_EXTRA_NEEDED_ALLOW)
         return TRUE;
+    guint host = find_vacated(schedule);
+    const VrDrainNote *note = &schedule->notes[host];
     g_set_error(error, VR_ERROR, VR_ERROR_REFUSED,
-                "%" G_GINT64_FORMAT
-                " extra migrations are needed and the policy allows %" G_GINT64_FORMAT
+                "%u extra migrations are needed and the policy allows %" G_GINT64_FORMAT
                 ": %s, so that '%s' must be emptied with %u of them; set "
                 "extra_migrations_needed: allow, or empty a host",
-                count, budget,
-                first->no_empty ? "no host is empty" : "no host's VMs all fit on the updated hosts",
-                vr_problem_host_name(problem, first->host), first->extra_count);
+                schedule->extra_count, budget,
+                note->turn == VR_TURN_NO_EMPTY ? "no host is empty"
+                                               : "no host's VMs all fit on the updated hosts",
+                vr_problem_host_name(problem, host), note->extra_count);
     return FALSE;
 }
 
 static void
-sum_up(VrProblem *problem, const GPtrArray *conveyors, VrPlan *plan)
+sum_up(VrProblem *problem, const VrSchedule *schedule, VrPlan *plan)
 {
     VrPlanSummary *summary = &plan->summary;
     VrBounds bounds = vr_bounds_compute(problem);
@@ -124,11 +92,6 @@ sum_up(VrProblem *problem, const GPtrArray *conveyors, VrPlan *plan)
     summary->hosts = problem->host_count;
     for (guint v = 0; v < problem->vm_count; v++)
         summary->vms += vr_vm_is_active(vr_inventory_vm(problem->inventory, v));
-    for (guint i = 0; i < conveyors->len; i++) {
-        const VrConveyor *conveyor = g_ptr_array_index(conveyors, i);
-        summary->hosts_to_update += conveyor->drains->len;
-        summary->extra_migrations += conveyor->extra_count;
-    }
     for (guint i = 0; i < plan->steps->len; i++)
         summary->migrations += vr_plan_step(plan, i)->kind == VR_STEP_MIGRATE;
     for (guint h = 0; h < problem->host_count; h++) {
@@ -137,6 +100,12 @@ sum_up(VrProblem *problem, const GPtrArray *conveyors, VrPlan *plan)
         summary->hosts_skipped++;
         g_ptr_array_add(plan->skipped, g_steal_pointer(&problem->skipped[h]));
     }
+    summary->hosts_to_update = schedule->host_count;
+    summary->extra_migrations = schedule->extra_count;
+    summary->makespan_ms = schedule->makespan_ms;
+    summary->exposure_vm_ms = schedule->exposure_vm_ms;
+    summary->migrations_in_flight_peak = schedule->in_flight_peak;
+    summary->hosts_down_peak = schedule->down_peak;
     summary->migrations_lower_bound = bounds.migrations;
     summary->makespan_lower_bound_ms = bounds.makespan_ms;
     summary->makespan_lower_bound_one_migration_ms = bounds.makespan_one_migration_ms;
@@ -176,16 +145,13 @@ vr_planner_compute(const VrInventory *inventory, const VrPolicy *policy,
     g_autoptr(VrProblem) problem = vr_problem_new(inventory, policy);
     if (!vr_scope_apply(problem, request, error) || !check_feasibility(problem, error))
         return NULL;
-    g_autoptr(GPtrArray) conveyors = plan_pools(problem, error);
-    if (conveyors == NULL || !check_extras(problem, conveyors, error))
+    g_autoptr(VrSchedule) schedule = find_schedule(problem, error);
+    if (schedule == NULL || !check_extras(problem, schedule, error))
         return NULL;
 
     g_autoptr(VrPlan) plan = vr_plan_new();
-    g_autoptr(VrSteps) steps = vr_steps_new(problem, plan);
-    for (guint i = 0; i < conveyors->len; i++)
-        vr_steps_add(steps, g_ptr_array_index(conveyors, i));
-    vr_forecast_run(problem, plan);
-    sum_up(problem, conveyors, plan);
+    vr_steps_append(plan, problem, schedule);
+    sum_up(problem, schedule, plan);
     plan->update_level = g_strdup(request->update_level);
     plan->policy_digest = vr_policy_digest(policy);
     plan->inventory_digest = vr_inventory_digest(inventory);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdlib.h>
 #include <string.h>
 
 #include "plan/build.h"
@@ -70,6 +69,9 @@ build_hosts(VrProblem *self)
         own->room.of[VR_RESOURCE_MEMORY] = vr_policy_usable_mib(self->policy, host->memory_mib);
         own->room.of[VR_RESOURCE_VCPUS] = host->vcpus;
         own->room.of[VR_RESOURCE_CPU] = cpu_max > 0 ? cpu_max * host->vcpus : ROOM_UNLIMITED;
+        own->link_mib_per_s = host->link_mib_per_s;
+        own->update_ms = host->update_s * 1000;
+        own->rank = G_MAXUINT;
         own->vms = g_array_new(FALSE, FALSE, sizeof(guint));
         own->offline = g_array_new(FALSE, FALSE, sizeof(guint));
     }
@@ -142,6 +144,7 @@ build_vms(VrProblem *self)
     for (guint v = 0; v < self->vm_count; v++) {
         const VrVm *vm = vr_inventory_vm(self->inventory, v);
         VrProblemHost *host = &self->hosts[vm->host_index];
+        self->vms[v].group = vm->group_index;
         self->vms[v].size.of[VR_RESOURCE_MEMORY] = vm->memory_mib;
         self->vms[v].size.of[VR_RESOURCE_VCPUS] = vm->vcpus;
         g_array_append_val(vr_problem_takes_room(vm) ? host->vms : host->offline, v);
@@ -168,20 +171,43 @@ choose_binding(const VrProblem *self, VrProblemPool *pool)
     pool->binding = vcpus > memory ? VR_RESOURCE_VCPUS : VR_RESOURCE_MEMORY;
 }
 
+/* Failure domains by name, numbered in order of the first host that names them. */
+static void
+number_domains(VrProblem *self)
+{
+    g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint h = 0; h < self->host_count; h++) {
+        char *domain = vr_inventory_host(self->inventory, h)->failure_domain;
+        gpointer number = NULL;
+        self->hosts[h].domain = -1;
+        if (domain == NULL)
+            continue;
+        if (!g_hash_table_lookup_extended(numbers, domain, NULL, &number)) {
+            number = GUINT_TO_POINTER(self->domain_count++);
+            g_hash_table_insert(numbers, domain, number);
+        }
+        self->hosts[h].domain = GPOINTER_TO_INT(number);
+    }
+}
+
 static void
 build_groups(VrProblem *self)
 {
-    guint count = self->inventory->groups->len;
-
-    self->allowed = g_new0(GPtrArray *, count + 1);
-    for (guint g = 0; g < count; g++) {
+    self->group_count = self->inventory->groups->len;
+    self->allowed = g_new0(guint8 *, self->group_count + 1);
+    for (guint g = 0; g < self->group_count; g++) {
         const VrGroup *group = vr_inventory_group(self->inventory, g);
-        if (group->rule != VR_GROUP_ONLY_HOSTS && group->rule != VR_GROUP_NEVER_HOSTS)
+        gboolean only = group->rule == VR_GROUP_ONLY_HOSTS;
+        if (!only && group->rule != VR_GROUP_NEVER_HOSTS)
             continue;
-        self->allowed[g] = g_ptr_array_new();
-        for (guint i = 0; group->hosts != NULL && i < group->hosts->len; i++)
-            g_ptr_array_add(self->allowed[g], g_ptr_array_index(group->hosts, i));
-        g_ptr_array_sort(self->allowed[g], compare_strings);
+        self->allowed[g] = g_new(guint8, self->host_count);
+        memset(self->allowed[g], !only, self->host_count);
+        for (guint i = 0; group->hosts != NULL && i < group->hosts->len; i++) {
+            gint host = vr_inventory_find_host(self->inventory, g_ptr_array_index(group->hosts, i));
+            g_assert(host >= 0); /* a sealed inventory names no other */
+            self->allowed[g][host] = (guint8)only;
+        }
     }
 }
 
@@ -203,6 +229,10 @@ vr_problem_new(const VrInventory *inventory, const VrPolicy *policy)
     for (guint p = 0; p < self->pool_count; p++)
         choose_binding(self, &self->pools[p]);
     build_groups(self);
+    number_domains(self);
+    for (guint h = 0; h < self->host_count; h++)
+        self->hosts[h].blocks =
+            vr_problem_build_blocks(self, vr_problem_binding(self, h), self->hosts[h].vms);
     return self;
 }
 
@@ -215,37 +245,21 @@ vr_problem_skip(VrProblem *self, guint host, const char *reason, char *detail)
     return self->skipped[host];
 }
 
-gboolean
-vr_problem_is_allowed(const VrProblem *self, guint vm, guint host)
-{
-    gint group = vr_inventory_vm(self->inventory, vm)->group_index;
-
-    if (group < 0 || self->allowed[group] == NULL)
-        return TRUE;
-    const GPtrArray *names = self->allowed[group];
-    const char *name = vr_problem_host_name(self, host);
-    gboolean named = names->len > 0 && bsearch(&name, names->pdata, names->len, sizeof(gpointer),
-                                               compare_strings) != NULL;
-    gboolean only = vr_inventory_group(self->inventory, group)->rule == VR_GROUP_ONLY_HOSTS;
-    return named == only;
-}
-
 void
 vr_problem_free(VrProblem *self)
 {
     if (self == NULL)
         return;
     for (guint h = 0; h < self->host_count; h++) {
+        g_array_unref(self->hosts[h].blocks);
         g_array_unref(self->hosts[h].vms);
         g_array_unref(self->hosts[h].offline);
         vr_plan_skip_free(self->skipped[h]);
     }
     for (guint p = 0; p < self->pool_count; p++)
         g_array_unref(self->pools[p].hosts);
-    for (guint g = 0; g < self->inventory->groups->len; g++) {
-        if (self->allowed[g] != NULL)
-            g_ptr_array_unref(self->allowed[g]);
-    }
+    for (guint g = 0; g < self->group_count; g++)
+        g_free(self->allowed[g]);
     g_free(self->allowed);
     g_free(self->skipped);
     g_free(self->pools);

@@ -23,6 +23,14 @@ typedef struct {
     gint64 of[VR_RESOURCES];
 } VrAmount;
 
+/* VMs that go together, with their sum: an affinity group's on one host, or a single VM. */
+typedef struct {
+    const guint *vms;
+    guint count;
+    VrAmount size;
+    gint64 resident_mib;
+} VrBlock;
+
 typedef enum {
     VR_ROLE_UPDATED, /* may take VMs */
     VR_ROLE_UPDATE,  /* will be updated; until its drain begins it may take extras */
@@ -32,14 +40,19 @@ typedef enum {
 typedef struct {
     guint pool;
     VrRole role;
-    VrAmount room;   /* what VMs may use in all */
-    VrAmount load;   /* what they use at the start */
+    VrAmount room; /* what VMs may use in all */
+    VrAmount load; /* what they use at the start */
+    gint64 link_mib_per_s, update_ms;
+    guint rank;      /* in the request's own order; G_MAXUINT: it has none */
+    gint domain;     /* its failure domain; -1: none */
     GArray *vms;     /* (element-type guint) that take room, at the start */
+    GArray *blocks;  /* (element-type VrBlock) the same, largest first */
     GArray *offline; /* (element-type guint) that are shut off: they never leave */
 } VrProblemHost;
 
 typedef struct {
     VrAmount size;
+    gint group;    /* -1: none */
     guint name_id; /* equal for VMs of one name; 0 if no other VM has it */
 } VrProblemVm;
 
@@ -52,11 +65,11 @@ typedef struct {
 typedef struct {
     const VrInventory *inventory;
     const VrPolicy *policy;
-    guint host_count, vm_count, pool_count;
+    guint host_count, vm_count, pool_count, domain_count, group_count;
     VrProblemHost *hosts;
     VrProblemVm *vms;
     VrProblemPool *pools; /* by name */
-    GPtrArray **allowed;  /* per group: hosts of its rule, sorted by name; NULL if it has none */
+    guint8 **allowed;     /* per group: TRUE for each host where its VMs may run; NULL: all */
     VrPlanSkip **skipped; /* per host; NULL if it is not skipped */
 } VrProblem;
 
@@ -67,7 +80,25 @@ VrProblem *vr_problem_new(const VrInventory *inventory, const VrPolicy *policy);
 VrPlanSkip *vr_problem_skip(VrProblem *self, guint host, const char *reason, char *detail);
 
 /* Do only-hosts and never-hosts rules let the VM run there? */
-gboolean vr_problem_is_allowed(const VrProblem *self, guint vm, guint host);
+static inline gboolean
+vr_problem_is_allowed(const VrProblem *self, guint vm, guint host)
+{
+    gint group = self->vms[vm].group;
+
+    return group < 0 || self->allowed[group] == NULL || self->allowed[group][host];
+}
+
+static inline VrResource
+vr_problem_binding(const VrProblem *self, guint host)
+{
+    return self->pools[self->hosts[host].pool].binding;
+}
+
+/*
+ * The VMs as blocks, largest first by the binding resource. Sorts `vms`, which the blocks point
+ * into. (element-type VrBlock) (transfer full)
+ */
+GArray *vr_problem_build_blocks(const VrProblem *self, VrResource binding, GArray *vms);
 
 /* Running, paused, or in a state in which it may hold memory all the same. */
 gboolean vr_problem_takes_room(const VrVm *vm);

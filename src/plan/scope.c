@@ -106,6 +106,19 @@ find_obstacles(const VrProblem *problem, guint host, const char **out_reason)
     return found;
 }
 
+/* Hosts that are in the order and not to be updated have no place in it. */
+static gboolean
+read_order(VrProblem *problem, const char *const *names, GError **error)
+{
+    for (guint i = 0; names != NULL && names[i] != NULL; i++) {
+        gint host = vr_inventory_find_host(problem->inventory, names[i]);
+        if (host < 0)
+            return refuse_unknown(problem, names[i], error);
+        problem->hosts[host].rank = MIN(problem->hosts[host].rank, i);
+    }
+    return TRUE;
+}
+
 gboolean
 vr_scope_apply(VrProblem *problem, const VrPlanRequest *request, GError **error)
 {
@@ -113,7 +126,8 @@ vr_scope_apply(VrProblem *problem, const VrPlanRequest *request, GError **error)
     g_autofree gboolean *excluded = g_new0(gboolean, problem->host_count);
 
     if (!read_names(problem, request->hosts, selected, error) ||
-        !read_names(problem, request->exclude, excluded, error))
+        !read_names(problem, request->exclude, excluded, error) ||
+        !read_order(problem, request->order, error))
         return FALSE;
     for (guint h = 0; h < problem->host_count; h++) {
         if (problem->hosts[h].role != VR_ROLE_UPDATE)

@@ -159,6 +159,8 @@ fleet_generate(guint32 seed)
         host->updated = chance(&random, 15)  ? VR_UPDATED_YES
                         : chance(&random, 5) ? VR_UPDATED_NOT_ASSESSED
                                              : VR_UPDATED_NO;
+        if (chance(&random, 70))
+            host->failure_domain = g_strdup_printf("rack-%u", h % 3);
         set(&host->pool, pools == 2 && h % 2 == 1 ? "b" : "");
     }
     add_groups(inventory, &random);
@@ -186,6 +188,8 @@ fleet_generate_policy(guint32 seed)
     limits->gate_canary_s = chance(&random, 40) ? 60 * (1 + below(&random, 60)) : 0;
     limits->target_cpu_permille_max = chance(&random, 25) ? 300 + below(&random, 500) : 0;
     limits->hosts_down_max = below(&random, 4);
+    limits->hosts_down_per_domain_max = chance(&random, 20) ? 1 : 0;
+    limits->extra_migrations_permille = chance(&random, 30) ? 10 * below(&random, 30) : 0;
     policy->offline_vms = chance(&random, 10) ? VR_OFFLINE_VMS_BLOCK : VR_OFFLINE_VMS_LEAVE;
     policy->partial = chance(&random, 60);
     return policy;
@@ -234,6 +238,7 @@ copy_host(VrInventory *copy, const VrHost *from)
     host->link_mib_per_s = from->link_mib_per_s;
     host->update_s = from->update_s;
     host->updated = from->updated;
+    host->failure_domain = g_strdup(from->failure_domain);
 }
 
 static void

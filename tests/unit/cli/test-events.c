@@ -151,9 +151,9 @@ static void
 test_events_of_a_gate(void **state)
 {
     static const Case cases[] = {
-        {VR_PHASE_WATCHING, NULL, "h3  gate of 5 s: h1 is kept as it is", BEGINS},
+        {VR_PHASE_WATCHING, NULL, "h3  gate of 5 s: h2 is kept as it is", BEGINS},
         {VR_PHASE_LOOKING, NULL, NULL, BEGINS},
-        {VR_PHASE_PASSED, NULL, "h3  gate passed: h1 may be updated", RESULT},
+        {VR_PHASE_PASSED, NULL, "h3  gate passed: h2 may be updated", RESULT},
     };
     g_autoptr(VrRollout) rollout = fixture_rollout();
     (void)state;

@@ -34,8 +34,8 @@ test_plan_shows_what_will_be_done(void **state)
     assert_string_equal(
         rest, "   3 updates, 3 migrations (fewest possible: 3), about 39 s\n"
               "  h3  empty             ██████████                                 10 s\n"
-              "  h1  1 VM → h3                   ────░░░░░░██████████             29 s\n"
-              "  h2  2 VMs → h3                            ────░░░░░ ███████████  39 s\n"
+              "  h2  2 VMs → h3                  ────░░░░░░██████████             29 s\n"
+              "  h1  1 VM → h3                             ────░░░░░ ███████████  39 s\n"
               "  ─ its VMs leave   ░ gate: kept as it is   █ update   end after start\n"
               "  at most at once: 1 host down, migrations 4 out of and 4 into a host; gate 5 s;\n"
               "  no plan with one migration per VM takes less than 30 s\n"

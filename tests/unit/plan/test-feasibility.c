@@ -52,7 +52,7 @@ test_feasibility_extras_within_the_budget_are_not_refused(void **state)
                                                    "2 update h1 after 1\n"
                                                    "3 migrate v1 h2>h1 after 1,2\n"
                                                    "4 migrate v2 h2>h1 after 1,2\n"
-                                                   "5 update h2 after 2,3,4\n");
+                                                   "5 update h2 after 3,4\n");
 }
 
 static void
@@ -118,7 +118,7 @@ test_feasibility_partial_leaves_out_what_has_no_room(void **state)
     add_vm(fixture->inventory, 2, "h2", 2000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
                                                    "2 migrate v2 h2>h3 after 1\n"
-                                                   "3 update h2 after 1,2\n");
+                                                   "3 update h2 after 2\n");
     const VrPlanSkip *skip = g_ptr_array_index(plan->skipped, 0);
     assert_string_equal(skip->host, "h1");
     assert_string_equal(skip->reason, "no-room");

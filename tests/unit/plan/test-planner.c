@@ -20,14 +20,17 @@ test_planner_empty_host_is_updated_first_and_takes_the_next(void **state)
     add_vm(fixture->inventory, 2, "h2", 2000);
     add_vm(fixture->inventory, 3, "h2", 1000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v2 h2>h3 after 1\n"
-                                                   "3 migrate v3 h2>h3 after 1\n"
-                                                   "4 update h2 after 1,2,3\n"
-                                                   "5 migrate v1 h1>h3 after 1\n"
-                                                   "6 update h1 after 4,5\n");
+                                                   "2 migrate v1 h1>h3 after 1\n"
+                                                   "3 migrate v2 h2>h3 after 1\n"
+                                                   "4 migrate v3 h2>h3 after 1\n"
+                                                   "5 update h1 after 2\n"
+                                                   "6 update h2 after 3,4\n");
     assert_string_equal(vr_plan_step(plan, 0)->why, "h3 is empty");
-    assert_string_equal(vr_plan_step(plan, 1)->why, "h3 is updated; 7800 MiB free after it");
-    assert_string_equal(vr_plan_step(plan, 3)->why, "h2 is empty once its 2 VMs have left");
+    assert_string_equal(vr_plan_step(plan, 1)->why,
+                        "to h3: the fullest updated host with room (5800 MiB left)");
+    assert_string_equal(
+        vr_plan_step(plan, 4)->why,
+        "h1 is next: its one VM fits on h3, and of all that are left it takes longest");
     assert_int_equal(plan->summary.hosts_to_update, 3);
     assert_int_equal(plan->summary.vms, 3);
     assert_int_equal(plan->summary.migrations, 3);
@@ -49,7 +52,7 @@ test_planner_forecast_follows_the_cost_model(void **state)
                                                    "2 migrate v1 h1>h2 after 1\n"
                                                    "3 migrate v2 h1>h2 after 1\n"
                                                    "4 migrate v3 h1>h2 after 1\n"
-                                                   "5 update h1 after 1,2,3,4\n");
+                                                   "5 update h1 after 2,3,4\n");
     /* Two at 500 of 1000 MiB/s: 2 s and 4 s or 2 s for the memory; the third when the second ends.
      */
     assert_int_equal(vr_plan_step(plan, 1)->rate_mib_per_s, 500);
@@ -78,12 +81,12 @@ test_planner_gates_hold_the_refuge_and_the_canary_goes_first(void **state)
     add_vm(fixture->inventory, 2, "h1", 3000);
     /* h2 is the canary; what does not fit on it waits for its gate. */
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h2\n"
-                                                   "2 update h3 after 1\n"
+                                                   "2 update h3\n"
                                                    "3 migrate v1 h1>h2 after 1\n"
                                                    "4 gate h2 for h1 after 3\n"
                                                    "5 migrate v2 h1>h3 after 2,4\n"
                                                    "6 gate h3 for h1 after 5\n"
-                                                   "7 update h1 after 2,4,6\n");
+                                                   "7 update h1 after 4,6\n");
     assert_string_equal(vr_plan_step(plan, 3)->why,
                         "holds h1's update until h2 has run its VMs for 1 h");
     assert_int_equal(vr_plan_step(plan, 3)->end_ms - vr_plan_step(plan, 3)->start_ms, 3600000);
@@ -102,11 +105,11 @@ test_planner_first_drain_goes_to_one_host_if_it_can(void **state)
     add_vm(fixture->inventory, 1, "h1", 5000);
     add_vm(fixture->inventory, 2, "h1", 3000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 update h2 after 1\n"
-                                                   "3 migrate v1 h1>h3 after 1\n"
-                                                   "4 migrate v2 h1>h3 after 1\n"
-                                                   "5 gate h3 for h1 after 3,4\n"
-                                                   "6 update h1 after 2,5\n");
+                                                   "2 migrate v1 h1>h3 after 1\n"
+                                                   "3 migrate v2 h1>h3 after 1\n"
+                                                   "4 update h2\n"
+                                                   "5 gate h3 for h1 after 2,3\n"
+                                                   "6 update h1 after 5\n");
 }
 
 static void
@@ -127,14 +130,14 @@ test_planner_no_empty_host_vacates_the_cheapest(void **state)
                                                    "2 update h1 after 1\n"
                                                    "3 migrate v5 h3>h1 after 2\n"
                                                    "4 migrate v4 h3>h1 after 2\n"
-                                                   "5 update h3 after 2,3,4\n"
+                                                   "5 update h3 after 3,4\n"
                                                    "6 migrate v2 h2>h1 after 1,2\n"
                                                    "7 migrate v3 h2>h1 after 1,2\n"
                                                    "8 migrate v1 h2>h3 after 1,5\n"
-                                                   "9 update h2 after 5,6,7,8\n");
+                                                   "9 update h2 after 6,7,8\n");
     assert_string_equal(vr_plan_step(plan, 0)->why,
                         "no host is empty: h1 can be emptied with the fewest extra migrations "
-                        "(1); h2 has 1800 MiB free after it");
+                        "(1); to h2, the fullest with room");
     assert_int_equal(plan->summary.extra_migrations, 1);
     assert_int_equal(plan->summary.migrations, 6);
     assert_int_equal(plan->summary.migrations_lower_bound, 6);
@@ -156,18 +159,18 @@ test_planner_drain_that_only_partly_fits_uses_fewest_extras(void **state)
     add_vm(fixture->inventory, 6, "h2", 500);
     add_vm(fixture->inventory, 7, "h3", 8200);
     /* h3 has room for all of either host's VMs but the largest; h1 has none for the one of h2. */
-    g_autoptr(VrPlan) plan = expect_steps(fixture, "1 migrate v1 h1>h3\n"
-                                                   "2 migrate v2 h1>h3\n"
-                                                   "3 migrate v3 h1>h2 extra\n"
+    g_autoptr(VrPlan) plan = expect_steps(fixture, "1 migrate v3 h1>h2 extra\n"
+                                                   "2 migrate v1 h1>h3\n"
+                                                   "3 migrate v2 h1>h3\n"
                                                    "4 update h1 after 1,2,3\n"
-                                                   "5 migrate v3 h2>h1 after 3,4\n"
-                                                   "6 migrate v4 h2>h1 after 3,4\n"
-                                                   "7 migrate v5 h2>h1 after 3,4\n"
-                                                   "8 migrate v6 h2>h1 after 3,4\n"
-                                                   "9 update h2 after 4,5,6,7,8\n");
-    assert_string_equal(vr_plan_step(plan, 2)->why,
+                                                   "5 migrate v3 h2>h1 after 1,4\n"
+                                                   "6 migrate v4 h2>h1 after 1,4\n"
+                                                   "7 migrate v5 h2>h1 after 1,4\n"
+                                                   "8 migrate v6 h2>h1 after 1,4\n"
+                                                   "9 update h2 after 5,6,7,8\n");
+    assert_string_equal(vr_plan_step(plan, 0)->why,
                         "no host's VMs all fit on the updated hosts: h1 needs the fewest extra "
-                        "migrations (1); h2 has 300 MiB free after it");
+                        "migrations (1); to h2, the fullest with room");
 }
 
 static void
@@ -182,10 +185,10 @@ test_planner_group_member_may_go_where_another_has_left(void **state)
     add_vm(fixture->inventory, 1, "h1", 2000)->group = g_strdup("db");
     add_vm(fixture->inventory, 2, "h2", 1000)->group = g_strdup("db");
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v2 h2>h3 after 1\n"
-                                                   "3 update h2 after 1,2\n"
-                                                   "4 migrate v1 h1>h2 after 3\n"
-                                                   "5 update h1 after 3,4\n");
+                                                   "2 migrate v1 h1>h3 after 1\n"
+                                                   "3 update h1 after 2\n"
+                                                   "4 migrate v2 h2>h1 after 3\n"
+                                                   "5 update h2 after 4\n");
 }
 
 static void
@@ -235,10 +238,10 @@ test_planner_vms_stay_in_their_pool(void **state)
     add_vm(fixture->inventory, 2, "b1", 5000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update a2\n"
                                                    "2 migrate v1 a1>a2 after 1\n"
-                                                   "3 update a1 after 1,2\n"
-                                                   "4 update b2 after 3\n"
-                                                   "5 migrate v2 b1>b2 after 4\n"
-                                                   "6 update b1 after 4,5\n");
+                                                   "3 update b2\n"
+                                                   "4 migrate v2 b1>b2 after 3\n"
+                                                   "5 update a1 after 2\n"
+                                                   "6 update b1 after 4\n");
 }
 
 static void
@@ -253,10 +256,10 @@ test_planner_affinity_group_goes_together(void **state)
     add_vm(fixture->inventory, 1, "h1", 3000)->group = g_strdup("pair");
     add_vm(fixture->inventory, 2, "h1", 3000)->group = g_strdup("pair");
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 update h2 after 1\n"
-                                                   "3 migrate v1 h1>h3 after 1\n"
-                                                   "4 migrate v2 h1>h3 after 1\n"
-                                                   "5 update h1 after 2,3,4\n");
+                                                   "2 migrate v1 h1>h3 after 1\n"
+                                                   "3 migrate v2 h1>h3 after 1\n"
+                                                   "4 update h2\n"
+                                                   "5 update h1 after 2,3\n");
 }
 
 static void
@@ -290,11 +293,11 @@ test_planner_host_over_its_limits_takes_nothing_but_may_be_emptied(void **state)
     add_vm(fixture->inventory, 1, "h1", 1000)->vcpus = 4;
     add_vm(fixture->inventory, 2, "h2", 1000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 update h4 after 1\n"
-                                                   "3 migrate v1 h1>h4 after 2\n"
-                                                   "4 update h1 after 2,3\n"
-                                                   "5 migrate v2 h2>h4 after 2\n"
-                                                   "6 update h2 after 4,5\n");
+                                                   "2 migrate v2 h2>h3 after 1\n"
+                                                   "3 update h4\n"
+                                                   "4 migrate v1 h1>h4 after 3\n"
+                                                   "5 update h2 after 2\n"
+                                                   "6 update h1 after 4\n");
 }
 
 static void

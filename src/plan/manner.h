@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One way to run the conveyor. None is best for every fleet, so several are tried, and the best
+ * result is the plan (search.c).
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+    VR_PREFER_GROWTH, /* hosts that return most room in the least time */
+    VR_PREFER_ROOM,   /* most room, whatever the time */
+    VR_PREFER_GIANTS, /* hosts with the largest VM, while holes are large */
+} VrPreference;
+
+/* From which state on a place on a host that is not yet updated is promised. */
+typedef enum {
+    VR_AHEAD_NONE,
+    VR_AHEAD_UPDATING,
+    VR_AHEAD_WAITING,
+    VR_AHEAD_GATED,
+} VrAhead;
+
+typedef struct {
+    VrPreference preference;
+    VrAhead ahead;
+    gboolean serial;      /* nothing is promised while anything is under way */
+    gboolean whole;       /* all VMs of a host onto one host if that is possible */
+    guint early_permille; /* of the budget for extras, to empty hosts at the very start */
+    guint shuffle;        /* 0, or a number that shifts the order of hosts by a little */
+} VrManner;
+
+G_END_DECLS

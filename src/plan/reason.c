@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/time.h"
+#include "plan/reason.h"
+
+static char *
+format_forward(const char *target, const VrEntry *entry)
+{
+    switch (entry->choice) {
+    case VR_CHOICE_FULLEST:
+        return g_strdup_printf("to %s: the fullest updated host with room (%" G_GINT64_FORMAT
+                               " MiB left)",
+                               target, entry->left_mib);
+    case VR_CHOICE_SOONEST:
+        return g_strdup_printf("to %s: the shortest queue on its link (%" G_GINT64_FORMAT
+                               " MiB left)",
+                               target, entry->left_mib);
+    case VR_CHOICE_LIGHTEST:
+        return g_strdup_printf("to %s: the least busy updated host (%" G_GINT64_FORMAT " MiB left)",
+                               target, entry->left_mib);
+    }
+    g_assert_not_reached();
+}
+
+static char *
+format_extra(const VrProblem *problem, const VrDrainNote *note, const VrEntry *entry)
+{
+    const char *source = vr_problem_host_name(problem, entry->source);
+    const char *target = vr_problem_host_name(problem, entry->host);
+
+    if (note->turn == VR_TURN_NO_EMPTY)
+        return g_strdup_printf("no host is empty: %s can be emptied with the fewest extra "
+                               "migrations (%u); to %s, the fullest with room",
+                               source, note->extra_count, target);
+    if (note->turn == VR_TURN_NO_FIT)
+        return g_strdup_printf("no host's VMs all fit on the updated hosts: %s needs the fewest "
+                               "extra migrations (%u); to %s, the fullest with room",
+                               source, note->extra_count, target);
+    return g_strdup_printf("within the budget: %s is emptied early with %u extra migrations; to "
+                           "%s, the fullest with room",
+                           source, note->extra_count, target);
+}
+
+/* "on h3", "on h3 and 2 more hosts" */
+static char *
+format_targets(const VrProblem *problem, const VrDrainNote *note)
+{
+    const char *first = vr_problem_host_name(problem, note->first_target);
+
+    if (note->target_count == 1)
+        return g_strdup_printf("on %s", first);
+    return g_strdup_printf("on %s and %u more host%s", first, note->target_count - 1,
+                           note->target_count == 2 ? "" : "s");
+}
+
+static char *
+format_update(const VrProblem *problem, const VrDrainNote *note, const VrEntry *entry)
+{
+    const char *host = vr_problem_host_name(problem, entry->host);
+
+    if (note->turn == VR_TURN_EMPTY)
+        return g_strdup_printf("%s is empty", host);
+    g_autofree char *targets = format_targets(problem, note);
+    g_autofree char *vms = note->vm_count == 1 ? g_strdup("its one VM fits")
+                                               : g_strdup_printf("its %u VMs fit", note->vm_count);
+    switch (note->turn) {
+    case VR_TURN_GROWTH:
+        return g_strdup_printf("%s is next: %s %s and return most room for the time", host, vms,
+                               targets);
+    case VR_TURN_LONGEST:
+        return g_strdup_printf("%s is next: %s %s, and of all that are left it takes longest", host,
+                               vms, targets);
+    case VR_TURN_ORDER:
+        return g_strdup_printf("%s is next in the order of the request: %s %s", host, vms, targets);
+    case VR_TURN_EARLY:
+        return g_strdup_printf("%s was emptied early, within the budget of extra migrations", host);
+    case VR_TURN_NO_EMPTY:
+        return g_strdup_printf("no host was empty: %s was emptied with the fewest extra "
+                               "migrations (%u)",
+                               host, note->extra_count);
+    case VR_TURN_NO_FIT:
+        return g_strdup_printf("no host's VMs all fitted on the updated hosts: %s needed the "
+                               "fewest extra migrations (%u)",
+                               host, note->extra_count);
+    case VR_TURN_EMPTY:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+char *
+vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry)
+{
+    switch (entry->kind) {
+    case VR_STEP_UPDATE:
+        return format_update(problem, &schedule->notes[entry->host], entry);
+    case VR_STEP_MIGRATE:
+        if (entry->extra)
+            return format_extra(problem, &schedule->notes[entry->source], entry);
+        return format_forward(vr_problem_host_name(problem, entry->host), entry);
+    case VR_STEP_GATE: {
+        g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);
+        return g_strdup_printf("holds %s's update until %s has run its VMs for %s",
+                               vr_problem_host_name(problem, entry->source),
+                               vr_problem_host_name(problem, entry->host), span);
+    }
+    }
+    g_assert_not_reached();
+}

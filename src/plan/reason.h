@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one place that turns reasons into words for an operator. */
+#pragma once
+
+#include "plan/schedule.h"
+
+G_BEGIN_DECLS
+
+/* Why the step is done, and done then. (transfer full) */
+char *vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry);
+
+G_END_DECLS

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/search.h"
+
+/* The first is the best one for most fleets; large ones get no other. */
+static const VrManner manners[] = {
+    {VR_PREFER_GROWTH, VR_AHEAD_UPDATING, FALSE, FALSE, 1000, 0},
+    {VR_PREFER_GROWTH, VR_AHEAD_WAITING, FALSE, FALSE, 1000, 0},
+    {VR_PREFER_GROWTH, VR_AHEAD_NONE, FALSE, FALSE, 1000, 0},
+    {VR_PREFER_GROWTH, VR_AHEAD_NONE, TRUE, FALSE, 0, 0},
+    {VR_PREFER_GIANTS, VR_AHEAD_NONE, TRUE, FALSE, 0, 0},
+    {VR_PREFER_ROOM, VR_AHEAD_NONE, TRUE, TRUE, 0, 0},
+};
+
+static gint64
+extras_beyond(const VrSchedule *schedule, gint64 budget)
+{
+    return MAX((gint64)schedule->extra_count, budget);
+}
+
+static gboolean
+is_better(const VrSchedule *a, const VrSchedule *b, gint64 budget)
+{
+    gint64 extras_a = extras_beyond(a, budget), extras_b = extras_beyond(b, budget);
+
+    if (a->stuck->hosts->len != b->stuck->hosts->len)
+        return a->stuck->hosts->len < b->stuck->hosts->len;
+    if (extras_a != extras_b)
+        return extras_a < extras_b;
+    if (a->makespan_ms != b->makespan_ms)
+        return a->makespan_ms < b->makespan_ms;
+    if (a->extra_count != b->extra_count)
+        return a->extra_count < b->extra_count;
+    return a->exposure_vm_ms < b->exposure_vm_ms;
+}
+
+VrSchedule *
+vr_search_best(const VrProblem *problem)
+{
+    g_autoptr(VrSchedule) best = NULL;
+    gint64 budget = vr_conveyor_budget(problem);
+
+    for (guint i = 0; i < G_N_ELEMENTS(manners); i++) {
+        g_autoptr(VrSchedule) schedule = vr_conveyor_run(problem, &manners[i], G_MAXINT64);
+        if (best != NULL && !is_better(schedule, best, budget))
+            continue;
+        VrSchedule *worse = best;
+        best = g_steal_pointer(&schedule);
+        vr_schedule_free(worse);
+    }
+    return g_steal_pointer(&best);
+}
