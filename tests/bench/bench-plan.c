@@ -18,10 +18,26 @@ typedef struct {
     const char *purpose;
 } Mode;
 
+/* Canonical JSON of the first fleet asked for; all its VMs can be migrated. */
+static void
+print_fleet(const BenchOptions *options)
+{
+    SyntheticWish wish = SYNTHETIC_WISH;
+
+    wish.seed = (guint64)options->first_seed;
+    wish.host_count = (guint)g_array_index(options->hosts, gint64, 0);
+    wish.spare_percent = (guint)g_array_index(options->spares, gint64, 0);
+    wish.pinned_share = 0;
+    g_autoptr(VrInventory) inventory = synthetic_fleet_generate(&wish);
+    g_autofree char *text = vr_inventory_format(inventory);
+    (void)fputs(text, stdout);
+}
+
 static const Mode modes[] = {
     {"quality", bench_quality, "20,100", "migrations and makespan against the pipeline"},
     {"bounds", bench_bounds, "20,100", "makespan against the plan's lower bounds"},
     {"peers", bench_peers, "20,100", "against the orders of others"},
+    {"fleet", print_fleet, "100", "an inventory, for other programs"},
     {"scale", bench_scale, "250,500,1000", "time and memory on larger fleets"},
 };
 
@@ -125,7 +141,7 @@ main(int argc, char **argv)
          "extra_migrations_permille of the policy [0]", "P"},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("quality|bounds|peers|scale");
+    g_autoptr(GOptionContext) context = g_option_context_new("quality|bounds|peers|scale|fleet");
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, entries, NULL);
