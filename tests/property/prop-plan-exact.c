@@ -21,6 +21,8 @@
 #define DECIDED_MIN 500
 #define REPLAYS 4
 #define SHOWN_MAX 5
+#define TIMED_FLEETS 150
+#define TIMED_VMS_MAX 11
 
 static const VrPlanRequest request = {.update_level = "level-1"};
 
@@ -135,10 +137,76 @@ prop_extras_are_the_fewest_there_are(void **state G_GNUC_UNUSED)
     assert_int_equal(all.minimal, all.possible);
 }
 
+typedef struct {
+    guint decided, optimal, too_large;
+    double over_optimum, worst; /* sum and largest of the ratios */
+    guint32 worst_seed;
+} Times;
+
+static void
+time_fleet(guint32 seed, SmallKind kind, Times *all)
+{
+    g_autoptr(VrInventory) inventory = small_fleet_generate(seed, kind, 3 + seed % 2);
+    g_autoptr(VrPolicy) policy = vr_policy_new();
+    g_autoptr(GError) error = NULL;
+    ExactWorld world;
+    gint64 best_ms = 0;
+
+    /* One migration each way at the full rate, so that its duration is fixed. */
+    policy->limits.headroom_permille = 0;
+    policy->limits.migrations_out_per_host = policy->limits.migrations_in_per_host = 1;
+    policy->limits.stream_link_permille = 1000;
+    policy->limits.hosts_down_max = 2;
+    g_autoptr(VrPlan) plan = vr_planner_compute(inventory, policy, &request, &error);
+    if (plan == NULL || inventory->vms->len > TIMED_VMS_MAX ||
+        !exact_world_init(&world, inventory, policy))
+        return;
+    guint extras = (guint)plan->summary.extra_migrations;
+    if (exact_search_makespan(&world, extras, &best_ms) != EXACT_FOUND) {
+        all->too_large++;
+        return;
+    }
+    double ratio = (double)plan->summary.makespan_ms / (double)best_ms;
+    if (plan->summary.makespan_ms < best_ms || plan->summary.makespan_lower_bound_ms > best_ms ||
+        (extras == 0 && plan->summary.makespan_lower_bound_one_migration_ms > best_ms))
+        fail_msg("seed %u, %s: makespan %" G_GINT64_FORMAT ", bounds %" G_GINT64_FORMAT
+                 " and %" G_GINT64_FORMAT ", best %" G_GINT64_FORMAT,
+                 seed, small_kind_to_string(kind), plan->summary.makespan_ms,
+                 plan->summary.makespan_lower_bound_ms,
+                 plan->summary.makespan_lower_bound_one_migration_ms, best_ms);
+    all->decided++;
+    all->optimal += plan->summary.makespan_ms == best_ms;
+    all->over_optimum += ratio;
+    if (ratio > all->worst) {
+        all->worst = ratio;
+        all->worst_seed = seed;
+    }
+}
+
+/* No plan is shorter than the best schedule, no bound above it; how far off is printed only. */
+static void
+prop_makespan_is_between_bound_and_optimum(void **state G_GNUC_UNUSED)
+{
+    static const SmallKind kinds[] = {SMALL_NO_EMPTY, SMALL_FRAGMENTED, SMALL_ONE_EMPTY};
+    guint32 first = number_of("PROP_SEED", 1), fleets = number_of("PROP_FLEETS", TIMED_FLEETS);
+
+    for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
+        Times all = {0};
+        for (guint i = 0; i < fleets / G_N_ELEMENTS(kinds); i++)
+            time_fleet(first + i, kinds[k], &all);
+        print_message("%s: %u makespans of as many migrations: %u optimal, %.3f x the optimum on "
+                      "average, at most %.3f (seed %u); %u too large to decide\n",
+                      small_kind_to_string(kinds[k]), all.decided, all.optimal,
+                      all.over_optimum / MAX(all.decided, 1), all.worst, all.worst_seed,
+                      all.too_large);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prop_makespan_is_between_bound_and_optimum),
         cmocka_unit_test(prop_extras_are_the_fewest_there_are),
     };
 
