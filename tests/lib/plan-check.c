@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Facts, form and summary. */
 #include <stdarg.h>
 #include <string.h>
 
-#include "forecast-check.h"
-#include "plan-check.h"
+#include "plan-check-private.h"
 
-typedef struct {
-    gboolean updated, skipped, down, leaving; /* leaving: its drain has begun */
-    gint64 memory_mib, vcpus;                 /* in use, places for VMs on their way included */
-    guint updates;
-} Host;
-
-typedef struct {
-    int host, target; /* target -1: not in flight */
-    gboolean held;    /* a gate must pass before the host that it left is updated */
-    guint forward;
-    int left; /* the host that it left for an updated one; -1: none */
-} Vm;
-
-typedef struct {
-    int host, source, vm, target; /* indices; -1 */
-    GArray *covers;               /* gate: VMs that had settled when it started */
-} Step;
-
-typedef enum { WAITING, RUNNING, DONE } Phase;
-
-typedef struct {
-    const VrInventory *inventory;
-    const VrPolicy *policy;
-    const VrPlan *plan;
-    Host *hosts;
-    Vm *vms;
-    Step *steps;
-    Phase *phases;
-    guint32 random;
-    guint done, down;
-    int canary; /* the first updated host that took a VM in this replay; -1 */
-    gboolean canary_passed;
-    char *broken;
-} Check;
-
-static void G_GNUC_PRINTF(3, 4) breaks(Check *self, guint step, const char *format, ...)
+void
+check_breaks(Check *self, guint step, const char *format, ...)
 {
     va_list arguments;
 
@@ -51,466 +17,334 @@ static void G_GNUC_PRINTF(3, 4) breaks(Check *self, guint step, const char *form
         self->broken = step > 0 ? g_strdup_printf("step %u: %s", step, text) : g_strdup(text);
 }
 
-static guint
-pick(Check *self, guint bound)
+guint
+check_pick(Check *self, guint bound)
 {
     self->random = self->random * 1664525u + 1013904223u;
-    return (self->random >> 8) % bound;
+    return (guint)(((guint64)(self->random >> 4) * bound) >> 28);
 }
 
-static const VrHost *
-host_at(const Check *self, int index)
+static GArray **
+new_lists(guint count)
 {
-    return g_ptr_array_index(self->inventory->hosts, (guint)index);
+    GArray **lists = g_new(GArray *, count + 1);
+
+    for (guint i = 0; i < count; i++)
+        lists[i] = g_array_new(FALSE, FALSE, sizeof(guint));
+    return lists;
 }
 
-static const VrVm *
-vm_at(const Check *self, int index)
+static void
+free_lists(GArray **lists, guint count)
 {
-    return g_ptr_array_index(self->inventory->vms, (guint)index);
+    for (guint i = 0; i < count; i++)
+        g_array_unref(lists[i]);
+    g_free(lists);
 }
 
 static int
 find_host(const Check *self, const char *name)
 {
-    for (guint i = 0; name != NULL && i < self->inventory->hosts->len; i++) {
-        if (strcmp(host_at(self, (int)i)->name, name) == 0)
-            return (int)i;
-    }
-    return -1;
+    return name != NULL ? vr_inventory_find_host(self->inventory, name) : -1;
 }
 
 static int
 find_vm(const Check *self, const char *uuid)
 {
-    for (guint i = 0; uuid != NULL && i < self->inventory->vms->len; i++) {
-        if (strcmp(vm_at(self, (int)i)->uuid, uuid) == 0)
-            return (int)i;
+    return uuid != NULL ? vr_inventory_find_vm(self->inventory, uuid) : -1;
+}
+
+static int
+compare_texts(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Place of `text` in the sorted list. */
+static int
+place_of(const GPtrArray *sorted, const char *text)
+{
+    guint low = 0;
+
+    for (guint high = sorted->len; low < high;) {
+        guint middle = (low + high) / 2;
+        if (strcmp(g_ptr_array_index(sorted, middle), text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return -1;
-}
-
-static gboolean
-runs_somewhere(const VrVm *vm)
-{
-    return vm->state == VR_VM_RUNNING || vm->state == VR_VM_PAUSED;
-}
-
-static gboolean
-is_at(const Check *self, guint vm, int host)
-{
-    return self->vms[vm].host == host || self->vms[vm].target == host;
-}
-
-static gint64
-usable_mib(const Check *self, int host)
-{
-    return host_at(self, host)->memory_mib * (1000 - self->policy->limits.headroom_permille) / 1000;
+    return (int)low;
 }
 
 static void
-check_room(Check *self, guint id, int host)
+know_hosts(Check *self)
 {
-    const Host *own = &self->hosts[host];
-    gint64 cpu_max = self->policy->limits.target_cpu_permille_max, used = 0;
+    const VrLimits *limits = &self->policy->limits;
+    g_autoptr(GPtrArray) domains = g_ptr_array_new();
 
-    if (own->memory_mib > usable_mib(self, host))
-        breaks(self, id, "%s holds %" G_GINT64_FORMAT " MiB of %" G_GINT64_FORMAT,
-               host_at(self, host)->name, own->memory_mib, usable_mib(self, host));
-    if (own->vcpus > host_at(self, host)->vcpus)
-        breaks(self, id, "%s holds %" G_GINT64_FORMAT " vCPUs of %" G_GINT64_FORMAT,
-               host_at(self, host)->name, own->vcpus, host_at(self, host)->vcpus);
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *vm = vm_at(self, (int)i);
-        if (runs_somewhere(vm) && is_at(self, i, host))
-            used += MAX(vm->cpu_used_permille, 0) * vm->vcpus;
+    for (guint i = 0; i < self->host_count; i++) {
+        const VrHost *host = vr_inventory_host(self->inventory, i);
+        if (host->failure_domain != NULL)
+            g_ptr_array_add(domains, host->failure_domain);
     }
-    if (cpu_max > 0 && used > cpu_max * host_at(self, host)->vcpus)
-        breaks(self, id, "%s would be too busy", host_at(self, host)->name);
+    g_ptr_array_sort(domains, compare_texts);
+    for (guint i = 0; i < self->host_count; i++) {
+        const VrHost *host = vr_inventory_host(self->inventory, i);
+        gint64 share = 1000 - limits->headroom_permille;
+        self->hosts[i] = (HostFacts){
+            .self = host,
+            .room_mib = host->memory_mib / 1000 * share + host->memory_mib % 1000 * share / 1000,
+            .room_cpu = limits->target_cpu_permille_max * host->vcpus,
+            .domain = host->failure_domain != NULL ? place_of(domains, host->failure_domain) : -1,
+            .updated_at_start = host->updated == VR_UPDATED_YES};
+    }
+    self->domain_count = domains->len;
+}
+
+/* A VM's use of CPU: scaled up, so that the VMs of a host add up to what was measured on it. */
+static void
+know_cpu(Check *self)
+{
+    g_autofree gint64 *sums = g_new0(gint64, self->host_count + 1);
+
+    for (guint i = 0; i < self->vm_count; i++) {
+        VmFacts *vm = &self->vms[i];
+        gint64 used = vm->self->cpu_used_permille;
+        if (used < 0)
+            used = MAX(self->hosts[vm->host].self->cpu_used_permille, 0);
+        vm->cpu = used * vm->self->vcpus;
+        sums[vm->host] += vm->takes_room ? vm->cpu : 0;
+    }
+    for (guint i = 0; i < self->vm_count; i++) {
+        VmFacts *vm = &self->vms[i];
+        const VrHost *host = self->hosts[vm->host].self;
+        gint64 measured = host->cpu_used_permille * host->vcpus, sum = sums[vm->host];
+        if (sum > 0 && measured > sum)
+            vm->cpu = (gint64)((__int128)vm->cpu * measured / sum);
+    }
+}
+
+static void
+know_vms(Check *self)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_sized_new(self->vm_count + 1);
+
+    for (guint i = 0; i < self->vm_count; i++)
+        g_ptr_array_add(names, vr_inventory_vm(self->inventory, i)->name);
+    g_ptr_array_sort(names, compare_texts);
+    for (guint i = 0; i < self->vm_count; i++) {
+        const VrVm *vm = vr_inventory_vm(self->inventory, i);
+        VmFacts *own = &self->vms[i];
+        *own = (VmFacts){.self = vm,
+                         .host = find_host(self, vm->host),
+                         .name = place_of(names, vm->name),
+                         .takes_room = vm->state != VR_VM_SHUT_OFF};
+        g_array_append_val(self->by_name[own->name], i);
+        if (vm->group_index >= 0 && own->takes_room)
+            g_array_append_val(self->by_group[vm->group_index], i);
+        if (!own->takes_room &&
+            (vm->autostart || self->policy->offline_vms == VR_OFFLINE_VMS_BLOCK))
+            self->hosts[own->host].has_stale_definition = TRUE;
+    }
+    know_cpu(self);
+}
+
+static void
+know_skipped(Check *self)
+{
+    static const char *const reasons[] = {
+        "unmovable-vm", "offline-autostart-vm", "offline-vm", "no-room",
+        "excluded",     "not-selected",         NULL};
+    const char *last = "";
+
+    for (guint i = 0; i < self->plan->skipped->len; i++) {
+        const VrPlanSkip *skip = g_ptr_array_index(self->plan->skipped, i);
+        int host = find_host(self, skip->host);
+        if (host < 0 || self->hosts[host].updated_at_start || strcmp(last, skip->host) >= 0)
+            check_breaks(self, 0, "%s is skipped: unknown, updated, or out of order", skip->host);
+        else
+            self->hosts[host].skipped = TRUE;
+        if (!g_strv_contains(reasons, skip->reason) || skip->detail == NULL)
+            check_breaks(self, 0, "%s is skipped for no known reason", skip->host);
+        if (strcmp(skip->reason, "no-room") == 0 && !self->policy->partial)
+            check_breaks(self, 0, "%s is skipped for lack of room, not refused", skip->host);
+        last = skip->host;
+    }
+}
+
+static gint64
+full_rate(const Check *self, const StepFacts *step)
+{
+    const VrLimits *limits = &self->policy->limits;
+    gint64 link = MIN(self->hosts[step->source].self->link_mib_per_s,
+                      self->hosts[step->target].self->link_mib_per_s);
+    __int128 share = (__int128)link * limits->stream_link_permille / 1000;
+
+    return MAX((gint64)MIN(share, limits->stream_mib_per_s), 1);
 }
 
 static gboolean
-is_listed(const VrGroup *group, const char *host)
+is_whole(const StepFacts *step)
 {
-    for (guint i = 0; i < group->hosts->len; i++) {
-        if (strcmp(g_ptr_array_index(group->hosts, i), host) == 0)
-            return TRUE;
+    switch (step->self->kind) {
+    case VR_STEP_MIGRATE:
+        return step->vm >= 0 && step->source >= 0 && step->target >= 0;
+    case VR_STEP_GATE:
+        return step->host >= 0 && step->source >= 0;
+    case VR_STEP_UPDATE:
+        return step->host >= 0;
     }
     return FALSE;
 }
 
-/* All the hosts of a group's VMs, targets included: at most two while it moves, then one again. */
 static void
-check_together(Check *self, guint id, int group)
-{
-    int first = -1, second = -1, before = -1;
-
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *vm = vm_at(self, (int)i);
-        if (vm->group_index != group || !runs_somewhere(vm))
-            continue;
-        if (before >= 0 && before != find_host(self, vm->host))
-            return; /* it was apart before we came */
-        before = find_host(self, vm->host);
-    }
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        if (vm_at(self, (int)i)->group_index != group || !runs_somewhere(vm_at(self, (int)i)))
-            continue;
-        int places[] = {self->vms[i].host, self->vms[i].target};
-        for (guint p = 0; p < G_N_ELEMENTS(places); p++) {
-            if (places[p] < 0 || places[p] == first || places[p] == second)
-                continue;
-            if (second >= 0)
-                breaks(self, id, "an affinity group is on three hosts");
-            if (first < 0)
-                first = places[p];
-            else
-                second = places[p];
-        }
-    }
-    if (self->done == self->plan->steps->len && second >= 0)
-        breaks(self, id, "an affinity group ends apart");
-}
-
-static void
-check_rules(Check *self, guint id, int index, int target)
-{
-    const VrVm *vm = vm_at(self, index);
-    gint64 members = 0;
-
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *other = vm_at(self, (int)i);
-        if ((int)i == index || !is_at(self, i, target))
-            continue;
-        if (strcmp(other->name, vm->name) == 0)
-            breaks(self, id, "two VMs named %s on %s", vm->name, host_at(self, target)->name);
-        members += other->group_index == vm->group_index && runs_somewhere(other);
-    }
-    if (vm->group_index < 0)
-        return;
-    const VrGroup *group = g_ptr_array_index(self->inventory->groups, (guint)vm->group_index);
-    gboolean listed = is_listed(group, host_at(self, target)->name);
-    if (group->rule == VR_GROUP_ANTI_AFFINITY && members + 1 > group->max_per_host)
-        breaks(self, id, "too many of group %s on %s", group->name, host_at(self, target)->name);
-    if ((group->rule == VR_GROUP_ONLY_HOSTS && !listed) ||
-        (group->rule == VR_GROUP_NEVER_HOSTS && listed))
-        breaks(self, id, "group %s may not run on %s", group->name, host_at(self, target)->name);
-    if (group->rule == VR_GROUP_AFFINITY)
-        check_together(self, id, vm->group_index);
-}
-
-static gint64
-canary_gate_s(const Check *self)
-{
-    return MAX(self->policy->limits.gate_s, self->policy->limits.gate_canary_s);
-}
-
-static void
-check_canary(Check *self, guint id, int target)
-{
-    if (self->canary < 0)
-        self->canary = target;
-    if (self->canary != target && !self->canary_passed && canary_gate_s(self) > 0)
-        breaks(self, id, "%s takes VMs before the canary's gate has passed",
-               host_at(self, target)->name);
-}
-
-static void
-start_migration(Check *self, const VrPlanStep *step, const Step *own)
-{
-    Vm *vm = &self->vms[own->vm];
-    Host *source = &self->hosts[own->source], *target = &self->hosts[own->target];
-
-    if (vm->host != own->source || vm->target >= 0)
-        breaks(self, step->id, "the VM is not at rest on its source");
-    if (!runs_somewhere(vm_at(self, own->vm)) || !vm_at(self, own->vm)->movable)
-        breaks(self, step->id, "the VM cannot be migrated");
-    if (source->updated || source->skipped || source->down)
-        breaks(self, step->id, "the source has no need to be emptied");
-    if (target->skipped || target->down || own->target == own->source)
-        breaks(self, step->id, "the target cannot take VMs");
-    if (strcmp(host_at(self, own->source)->pool, host_at(self, own->target)->pool) != 0)
-        breaks(self, step->id, "the target is in another pool");
-    if (!step->extra && !target->updated)
-        breaks(self, step->id, "the target is not updated");
-    if (step->extra && (target->updated || target->leaving))
-        breaks(self, step->id, "an extra onto a host that is closed, or updated");
-    source->leaving = TRUE;
-    vm->target = own->target;
-    target->memory_mib += vm_at(self, own->vm)->memory_mib;
-    target->vcpus += vm_at(self, own->vm)->vcpus;
-    check_room(self, step->id, own->target);
-    check_rules(self, step->id, own->vm, own->target);
-    if (step->extra)
-        return;
-    check_canary(self, step->id, own->target);
-    if (++vm->forward > 1)
-        breaks(self, step->id, "the VM's second migration onto an updated host");
-    vm->left = own->source;
-    vm->held = self->policy->limits.gate_s > 0 || (canary_gate_s(self) > 0 && !self->canary_passed);
-}
-
-static void
-end_migration(Check *self, const Step *own)
-{
-    Vm *vm = &self->vms[own->vm];
-
-    self->hosts[own->source].memory_mib -= vm_at(self, own->vm)->memory_mib;
-    self->hosts[own->source].vcpus -= vm_at(self, own->vm)->vcpus;
-    vm->host = own->target;
-    vm->target = -1;
-}
-
-static void
-start_update(Check *self, guint id, int host)
-{
-    Host *own = &self->hosts[host];
-
-    if (own->updated || own->skipped || own->down)
-        breaks(self, id, "%s needs no update", host_at(self, host)->name);
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *vm = vm_at(self, (int)i);
-        if (runs_somewhere(vm) && is_at(self, i, host))
-            breaks(self, id, "%s is updated with %s on it", host_at(self, host)->name, vm->name);
-        if (!runs_somewhere(vm) && self->vms[i].host == host &&
-            (vm->autostart || vm->state != VR_VM_SHUT_OFF ||
-             self->policy->offline_vms == VR_OFFLINE_VMS_BLOCK))
-            breaks(self, id, "%s is updated with %s defined", host_at(self, host)->name, vm->name);
-        if (self->vms[i].left == host && self->vms[i].held)
-            breaks(self, id, "%s is updated before the gate of %s", host_at(self, host)->name,
-                   vm->name);
-    }
-    own->down = TRUE;
-    own->updates++;
-    self->down++;
-}
-
-static void
-start_gate(Check *self, const VrPlanStep *step, Step *own)
-{
-    if (!self->hosts[own->host].updated || self->hosts[own->source].updated)
-        breaks(self, step->id, "a gate between the wrong hosts");
-    g_array_set_size(own->covers, 0);
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const Vm *vm = &self->vms[i];
-        if (vm->left == own->source && vm->host == own->host && vm->target < 0)
-            g_array_append_val(own->covers, i);
-    }
-    if (own->covers->len == 0)
-        breaks(self, step->id, "a gate for no VM");
-}
-
-static void
-start_step(Check *self, guint index)
+know_step(Check *self, guint index)
 {
     const VrPlanStep *step = vr_plan_step(self->plan, index);
-    Step *own = &self->steps[index];
+    StepFacts *own = &self->steps[index];
+    guint last = 0;
 
-    self->phases[index] = RUNNING;
-    switch (step->kind) {
-    case VR_STEP_MIGRATE:
-        start_migration(self, step, own);
-        break;
-    case VR_STEP_UPDATE:
-        start_update(self, step->id, own->host);
-        break;
-    case VR_STEP_GATE:
-        start_gate(self, step, own);
-        break;
+    *own =
+        (StepFacts){step,
+                    find_host(self, step->host),
+                    find_host(self, step->source),
+                    find_vm(self, step->vm_uuid),
+                    find_host(self, step->target),
+                    .is_canary_gate = step->kind == VR_STEP_GATE && self->canary_gate_s > 0 &&
+                                      step->end_ms - step->start_ms == self->canary_gate_s * 1000};
+    if (step->id != index + 1 || step->start_ms < 0 || step->end_ms < step->start_ms)
+        check_breaks(self, step->id, "its id or its times are out of order");
+    for (guint i = 0; i < step->after->len; i++) {
+        guint id = g_array_index(step->after, guint, i);
+        if (id <= last || id > index)
+            check_breaks(self, step->id, "`after` does not ascend to below it");
+        else
+            g_array_append_val(self->followers[id - 1], index);
+        last = id;
     }
+    if (!is_whole(own)) {
+        check_breaks(self, step->id, "is incomplete or names what is not there");
+        return;
+    }
+    if (step->kind == VR_STEP_UPDATE && self->hosts[own->host].update != 0)
+        check_breaks(self, step->id, "%s is updated twice", step->host);
+    if (step->kind == VR_STEP_UPDATE)
+        self->hosts[own->host].update = step->id;
+    if (step->kind != VR_STEP_MIGRATE)
+        return;
+    own->rate_full = full_rate(self, own);
+    g_array_append_val(self->leaving[own->source], index);
+    if (g_strcmp0(step->vm, vr_inventory_vm(self->inventory, (guint)own->vm)->name) != 0)
+        check_breaks(self, step->id, "the VM's name is another");
 }
 
 static void
-end_step(Check *self, guint index)
+know_steps(Check *self)
 {
-    const VrPlanStep *step = vr_plan_step(self->plan, index);
-    Step *own = &self->steps[index];
-
-    self->phases[index] = DONE;
-    self->done++;
-    switch (step->kind) {
-    case VR_STEP_MIGRATE:
-        end_migration(self, own);
-        break;
-    case VR_STEP_UPDATE:
-        self->hosts[own->host].down = FALSE;
-        self->hosts[own->host].updated = TRUE;
-        self->hosts[own->host].leaving = FALSE;
-        self->down--;
-        break;
-    case VR_STEP_GATE:
-        for (guint i = 0; i < own->covers->len; i++)
-            self->vms[g_array_index(own->covers, guint, i)].held = FALSE;
-        self->canary_passed |= own->host == self->canary;
-        break;
+    for (guint i = 0; i < self->step_count && self->broken == NULL; i++)
+        know_step(self, i);
+    for (guint i = 0; i < self->host_count && self->broken == NULL; i++) {
+        const HostFacts *host = &self->hosts[i];
+        if ((host->update != 0) != (!host->updated_at_start && !host->skipped))
+            check_breaks(self, host->update, "%s is not updated, or for nothing", host->self->name);
+    }
+    for (guint i = 0; i < self->vm_count; i++) {
+        VmFacts *vm = &self->vms[i];
+        vm->required = vm->takes_room && self->hosts[vm->host].update != 0;
     }
 }
 
-/* Limits that hold at run time: what they forbid waits. */
-static gboolean
-may_go_down(const Check *self, int host)
+/* Numbers that need no replay. */
+static void
+check_summary(Check *self)
+{
+    const VrPlanSummary *summary = &self->plan->summary;
+    const VrLimits *limits = &self->policy->limits;
+    gint64 updates = 0, migrations = 0, extras = 0, makespan_ms = 0, active = 0, required = 0;
+
+    for (guint i = 0; i < self->step_count; i++) {
+        const VrPlanStep *step = self->steps[i].self;
+        updates += step->kind == VR_STEP_UPDATE;
+        migrations += step->kind == VR_STEP_MIGRATE;
+        extras += step->kind == VR_STEP_MIGRATE && step->extra;
+        makespan_ms = MAX(makespan_ms, step->end_ms);
+    }
+    for (guint i = 0; i < self->vm_count; i++) {
+        active += vr_vm_is_active(self->vms[i].self);
+        required += self->vms[i].required;
+    }
+    if (summary->hosts != self->host_count || summary->hosts_to_update != updates ||
+        summary->hosts_skipped != self->plan->skipped->len || summary->vms != active)
+        check_breaks(self, 0, "the summary counts hosts or VMs wrongly");
+    if (summary->migrations != migrations || summary->extra_migrations != extras ||
+        migrations != required + extras)
+        check_breaks(self, 0, "the summary counts migrations wrongly");
+    if (summary->makespan_ms != makespan_ms)
+        check_breaks(self, 0, "the makespan is another");
+    gint64 budget = required * limits->extra_migrations_permille / 1000;
+    if (extras > budget && limits->extra_migrations_needed == VR_EXTRA_NEEDED_REFUSE)
+        check_breaks(self, 0, "more extra migrations than the budget");
+    if (summary->migrations_lower_bound > migrations || summary->migrations_lower_bound < required)
+        check_breaks(self, 0, "the bound of migrations is none");
+    if (summary->makespan_lower_bound_ms > makespan_ms ||
+        (extras == 0 && summary->makespan_lower_bound_one_migration_ms > makespan_ms))
+        check_breaks(self, 0, "a bound of the makespan is above it");
+    if (summary->makespan_lower_bound_one_migration_ms < summary->makespan_lower_bound_ms)
+        check_breaks(self, 0, "fewer plans have a lower bound that is less");
+}
+
+static void
+know_all(Check *self)
 {
     const VrLimits *limits = &self->policy->limits;
-    const char *domain = host_at(self, host)->failure_domain;
-    gint64 down_max = limits->hosts_down_max, in_domain = 0;
 
-    if (down_max == 0)
-        down_max =
-            MAX(1, (gint64)self->inventory->hosts->len * limits->hosts_down_max_permille / 1000);
-    for (guint i = 0; i < self->inventory->hosts->len; i++)
-        in_domain += self->hosts[i].down && domain != NULL &&
-                     g_strcmp0(host_at(self, (int)i)->failure_domain, domain) == 0;
-    return self->down < down_max && (limits->hosts_down_per_domain_max == 0 ||
-                                     in_domain < limits->hosts_down_per_domain_max);
-}
-
-static gboolean
-is_free(const Check *self, guint index)
-{
-    const GArray *after = vr_plan_step(self->plan, index)->after;
-
-    for (guint i = 0; i < after->len; i++) {
-        if (self->phases[g_array_index(after, guint, i) - 1] != DONE)
-            return FALSE;
-    }
-    return self->phases[index] == WAITING;
-}
-
-static void
-reset(Check *self)
-{
-    guint host_count = self->inventory->hosts->len;
-
-    memset(self->hosts, 0, sizeof(Host) * host_count);
-    memset(self->phases, 0, sizeof(Phase) * self->plan->steps->len);
-    self->done = self->down = 0;
-    self->canary = -1;
-    self->canary_passed = FALSE;
-    for (guint i = 0; i < host_count; i++)
-        self->hosts[i].updated = host_at(self, (int)i)->updated == VR_UPDATED_YES;
-    for (guint i = 0; i < self->plan->skipped->len; i++) {
-        const VrPlanSkip *skip = g_ptr_array_index(self->plan->skipped, i);
-        int host = find_host(self, skip->host);
-        if (host < 0 || self->hosts[host].skipped || self->hosts[host].updated)
-            breaks(self, 0, "%s is skipped, and unknown, skipped twice or updated", skip->host);
-        else
-            self->hosts[host].skipped = TRUE;
-    }
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *vm = vm_at(self, (int)i);
-        int host = find_host(self, vm->host);
-        self->vms[i] = (Vm){.host = host, .target = -1, .left = -1};
-        self->hosts[host].memory_mib += runs_somewhere(vm) ? vm->memory_mib : 0;
-        self->hosts[host].vcpus += runs_somewhere(vm) ? vm->vcpus : 0;
-    }
-}
-
-static void
-check_end(Check *self)
-{
-    for (guint i = 0; i < self->inventory->hosts->len; i++) {
-        gboolean wanted = host_at(self, (int)i)->updated != VR_UPDATED_YES;
-        if (self->hosts[i].updates != (wanted && !self->hosts[i].skipped))
-            breaks(self, 0, "%s was updated %u times", host_at(self, (int)i)->name,
-                   self->hosts[i].updates);
-    }
-    for (guint i = 0; i < self->inventory->vms->len; i++) {
-        const VrVm *vm = vm_at(self, (int)i);
-        int start = find_host(self, vm->host);
-        gboolean wanted = runs_somewhere(vm) && self->hosts[start].updates > 0;
-        if (self->vms[i].forward != (guint)wanted)
-            breaks(self, 0, "%s migrated %u times onto an updated host", vm->name,
-                   self->vms[i].forward);
-        if (wanted && !self->hosts[self->vms[i].host].updated)
-            breaks(self, 0, "%s ends on a host that is not updated", vm->name);
-        if (vm->group_index >= 0 &&
-            ((const VrGroup *)g_ptr_array_index(self->inventory->groups, (guint)vm->group_index))
-                    ->rule == VR_GROUP_AFFINITY)
-            check_together(self, 0, vm->group_index);
-    }
-}
-
-/*
- * One order: at each turn a step starts or one ends. `haste` in percent is how much rather one
- * starts, `late` prefers the last of those that could: orders far from the forecast.
- */
-static void
-replay(Check *self, guint haste, gboolean late)
-{
-    guint count = self->plan->steps->len;
-    g_autofree guint *could_start = g_new(guint, count + 1);
-    g_autofree guint *could_end = g_new(guint, count + 1);
-
-    reset(self);
-    while (self->done < count && self->broken == NULL) {
-        guint starts = 0, ends = 0;
-        for (guint i = 0; i < count; i++) {
-            if (is_free(self, i) && (vr_plan_step(self->plan, i)->kind != VR_STEP_UPDATE ||
-                                     may_go_down(self, self->steps[i].host)))
-                could_start[starts++] = i;
-            if (self->phases[i] == RUNNING)
-                could_end[ends++] = i;
-        }
-        if (starts + ends == 0) {
-            breaks(self, 0, "no step can go on after %u of %u", self->done, count);
-            return;
-        }
-        if (starts > 0 && (ends == 0 || pick(self, 100) < haste))
-            start_step(self, could_start[late ? starts - 1 : pick(self, starts)]);
-        else
-            end_step(self, could_end[late ? ends - 1 : pick(self, ends)]);
-    }
-    if (self->broken == NULL)
-        check_end(self);
-}
-
-static void
-resolve_steps(Check *self)
-{
-    for (guint i = 0; i < self->plan->steps->len; i++) {
-        const VrPlanStep *step = vr_plan_step(self->plan, i);
-        Step *own = &self->steps[i];
-        guint last = 0;
-        *own = (Step){find_host(self, step->host), find_host(self, step->source),
-                      find_vm(self, step->vm_uuid), find_host(self, step->target),
-                      g_array_new(FALSE, FALSE, sizeof(guint))};
-        gboolean complete = own->vm >= 0 && own->source >= 0 && own->target >= 0;
-        if (step->kind != VR_STEP_MIGRATE)
-            complete = own->host >= 0 && (own->source >= 0 || step->kind == VR_STEP_UPDATE);
-        if (!complete || step->id != i + 1)
-            breaks(self, step->id, "is incomplete or names what is not there");
-        for (guint j = 0; j < step->after->len; j++) {
-            guint id = g_array_index(step->after, guint, j);
-            if (id <= last || id >= step->id)
-                breaks(self, step->id, "`after` does not ascend to below it");
-            last = id;
-        }
-    }
+    self->canary_gate_s = MAX(limits->gate_s, limits->gate_canary_s);
+    self->down_max = limits->hosts_down_max;
+    if (self->down_max == 0)
+        self->down_max = MAX(1, (gint64)self->host_count * limits->hosts_down_max_permille / 1000);
+    know_hosts(self);
+    know_vms(self);
+    know_skipped(self);
+    know_steps(self);
 }
 
 char *
 plan_check(const VrInventory *inventory, const VrPolicy *policy, const VrPlan *plan, guint32 seed,
            guint runs)
 {
-    g_autofree Host *hosts = g_new0(Host, inventory->hosts->len);
-    g_autofree Vm *vms = g_new0(Vm, inventory->vms->len + 1);
-    g_autofree Step *steps = g_new0(Step, plan->steps->len + 1);
-    g_autofree Phase *phases = g_new0(Phase, plan->steps->len + 1);
-    Check self = {.inventory = inventory,
-                  .policy = policy,
-                  .plan = plan,
-                  .hosts = hosts,
-                  .vms = vms,
-                  .steps = steps,
-                  .phases = phases,
-                  .random = seed};
+    Check self = {.inventory = inventory, .policy = policy, .plan = plan, .random = seed};
 
-    resolve_steps(&self);
-    for (guint i = 0; i < runs && self.broken == NULL; i++)
-        replay(&self, i % 4 == 0 ? 100 : 10 + pick(&self, 80), i % 3 == 0);
+    self.host_count = inventory->hosts->len;
+    self.vm_count = inventory->vms->len;
+    self.step_count = plan->steps->len;
+    self.group_count = inventory->groups->len;
+    g_autofree HostFacts *hosts = self.hosts = g_new0(HostFacts, self.host_count + 1);
+    g_autofree VmFacts *vms = self.vms = g_new0(VmFacts, self.vm_count + 1);
+    g_autofree StepFacts *steps = self.steps = g_new0(StepFacts, self.step_count + 1);
+    g_autofree HostNow *hosts_now = self.hosts_now = g_new0(HostNow, self.host_count + 1);
+    g_autofree VmNow *vms_now = self.vms_now = g_new0(VmNow, self.vm_count + 1);
+    g_autofree guint8 *done = self.done = g_new0(guint8, self.step_count + 1);
+    g_autofree guint *downs = self.downs = g_new0(guint, self.host_count + 1);
+    self.by_group = new_lists(self.group_count);
+    self.by_name = new_lists(self.vm_count);
+    self.leaving = new_lists(self.host_count);
+    self.followers = new_lists(self.step_count);
+    self.covers = new_lists(self.step_count);
+
+    know_all(&self);
     if (self.broken == NULL)
-        self.broken = forecast_check(inventory, policy, plan);
-    for (guint i = 0; i < plan->steps->len; i++)
-        g_array_unref(steps[i].covers);
+        check_summary(&self);
+    if (self.broken == NULL)
+        check_proofs(&self);
+    if (self.broken == NULL)
+        check_forecast(&self);
+    for (guint i = 0; i < runs && self.broken == NULL; i++)
+        check_replay(&self, i);
+
+    free_lists(self.by_group, self.group_count);
+    free_lists(self.by_name, self.vm_count);
+    free_lists(self.leaving, self.host_count);
+    free_lists(self.followers, self.step_count);
+    free_lists(self.covers, self.step_count);
     return self.broken;
 }

@@ -68,10 +68,8 @@ breaks_group(const VrInventory *inventory, const VrVm *vm, const VrGroup *group)
 }
 
 static void
-add_groups(VrInventory *inventory, Random *random)
+add_groups(VrInventory *inventory, Random *random, guint count)
 {
-    guint count = below(random, 4);
-
     for (guint g = 0; g < count; g++) {
         g_autofree char *name = g_strdup_printf("g%u", g);
         VrGroup *group = vr_inventory_add_group(inventory, name, (VrGroupRule)below(random, 4));
@@ -140,37 +138,111 @@ fill_host(VrInventory *inventory, Random *random, const VrHost *host, guint fill
     }
 }
 
+/* What the hosts and VMs of one fleet have in common. */
+typedef struct {
+    guint host_count, pool_count, empty_count, fill_permille, group_count, domain_count;
+    guint vcpu_percent; /* of the usual */
+    guint updated_percent;
+    gboolean is_uniform, is_busy;
+} Shape;
+
+/* Most fleets are small, for many of them; a few have up to 200 hosts. */
+static Shape
+draw_shape(Random *random)
+{
+    guint size = below(random, 100);
+    Shape shape = {.empty_count = chance(random, 50) ? 0 : 1 + below(random, 2),
+                   .group_count = below(random, 4)};
+
+    shape.host_count = size < 75   ? 2 + below(random, 11)
+                       : size < 96 ? 13 + below(random, 38)
+                                   : 51 + below(random, 150);
+    shape.pool_count = chance(random, 25) ? 2 + below(random, 3) : 1;
+    shape.fill_permille = chance(random, 15) ? 960 + below(random, 40) : 500 + below(random, 460);
+    shape.domain_count = chance(random, 30) ? 1 + below(random, 5) : 0;
+    shape.vcpu_percent = chance(random, 15) ? 40 + below(random, 30) : 100;
+    shape.updated_percent = chance(random, 50) ? 15 : 0;
+    shape.is_uniform = chance(random, 30);
+    shape.is_busy = chance(random, 20);
+    return shape;
+}
+
+static void
+draw_host(VrInventory *inventory, Random *random, const Shape *shape, guint index)
+{
+    static const char *const pools[] = {"", "b", "c", "d"};
+    g_autofree char *name = g_strdup_printf("h%u", index);
+    VrHost *host = vr_inventory_add_host(inventory, name);
+    gboolean large = !shape->is_uniform && chance(random, 20);
+
+    host->memory_mib = 32768LL << (large ? 1 + below(random, 2) : 0);
+    host->vcpus = host->memory_mib / 1024 * (chance(random, 80) ? 1 : 2);
+    host->vcpus = MAX(host->vcpus * shape->vcpu_percent / 100, 1);
+    host->update_s = shape->is_uniform ? 900 : 60 * (5 + below(random, 20));
+    if (chance(random, 1))
+        host->update_s = 0;
+    host->link_mib_per_s = !shape->is_uniform && chance(random, 20) ? 298 : 1192;
+    if (chance(random, 1))
+        host->link_mib_per_s = 1 + below(random, 20);
+    if (shape->is_busy || chance(random, 50))
+        host->cpu_used_permille = (gint64)below(random, shape->is_busy ? 900 : 500);
+    host->updated = chance(random, shape->updated_percent) ? VR_UPDATED_YES
+                    : chance(random, 5)                    ? VR_UPDATED_NOT_ASSESSED
+                                                           : VR_UPDATED_NO;
+    set(&host->pool, pools[index % shape->pool_count]);
+    if (shape->domain_count > 0 && chance(random, 90))
+        host->failure_domain = g_strdup_printf("rack-%u", below(random, shape->domain_count));
+}
+
+/* A few hosts hold more than they may: somebody has taken memory out, or raised the headroom. */
+static void
+overfill(VrInventory *inventory, Random *random)
+{
+    VrHost *host = host_of(inventory, below(random, inventory->hosts->len));
+
+    if (chance(random, 50))
+        host->memory_mib = MAX(host->memory_mib / 2, 1);
+    else
+        host->vcpus = MAX(host->vcpus / 4, 1);
+}
+
 VrInventory *
 fleet_generate(guint32 seed)
 {
     Random random = {seed};
     g_autoptr(VrInventory) inventory = vr_inventory_new();
-    guint count = 2 + below(&random, 11), pools = chance(&random, 25) ? 2 : 1;
-    guint empty = below(&random, 3), fill = 500 + below(&random, 460);
+    Shape shape = draw_shape(&random);
 
-    for (guint h = 0; h < count; h++) {
-        g_autofree char *name = g_strdup_printf("h%u", h);
-        VrHost *host = vr_inventory_add_host(inventory, name);
-        host->memory_mib = 32768LL << (chance(&random, 20) ? 1 + below(&random, 2) : 0);
-        host->vcpus = host->memory_mib / 1024 * (chance(&random, 80) ? 1 : 2);
-        host->update_s = 60 * (5 + below(&random, 20));
-        host->link_mib_per_s = chance(&random, 20) ? 298 : 1192;
-        host->cpu_used_permille = chance(&random, 50) ? VR_UNKNOWN : (gint64)below(&random, 500);
-        host->updated = chance(&random, 15)  ? VR_UPDATED_YES
-                        : chance(&random, 5) ? VR_UPDATED_NOT_ASSESSED
-                                             : VR_UPDATED_NO;
-        if (chance(&random, 70))
-            host->failure_domain = g_strdup_printf("rack-%u", h % 3);
-        set(&host->pool, pools == 2 && h % 2 == 1 ? "b" : "");
-    }
-    add_groups(inventory, &random);
-    for (guint h = 0; h < count; h++) {
-        if (h < empty * pools)
-            continue;
-        fill_host(inventory, &random, host_of(inventory, h), fill);
-    }
+    for (guint h = 0; h < shape.host_count; h++)
+        draw_host(inventory, &random, &shape, h);
+    add_groups(inventory, &random, shape.group_count);
+    for (guint h = shape.empty_count * shape.pool_count; h < shape.host_count; h++)
+        fill_host(inventory, &random, host_of(inventory, h), shape.fill_permille);
+    if (chance(&random, 4))
+        overfill(inventory, &random);
     seal(inventory);
     return g_steal_pointer(&inventory);
+}
+
+static void
+draw_rare_limits(Random *random, VrLimits *limits)
+{
+    if (chance(random, 10))
+        limits->headroom_permille = below(random, 100);
+    if (chance(random, 20))
+        limits->stream_mib_per_s = 1 + below(random, 1500);
+    if (chance(random, 10))
+        limits->stream_link_permille = 1 + below(random, 1000);
+    if (chance(random, 5))
+        limits->migration_overhead_ms = below(random, 2) * 60000;
+    if (chance(random, 25))
+        limits->extra_migrations_permille = below(random, 100);
+    if (chance(random, 10))
+        limits->extra_migrations_needed = VR_EXTRA_NEEDED_REFUSE;
+    if (chance(random, 40))
+        limits->hosts_down_per_domain_max = 1 + below(random, 2);
+    if (chance(random, 3))
+        limits->spare_hosts_min = 1;
 }
 
 VrPolicy *
@@ -188,11 +260,49 @@ fleet_generate_policy(guint32 seed)
     limits->gate_canary_s = chance(&random, 40) ? 60 * (1 + below(&random, 60)) : 0;
     limits->target_cpu_permille_max = chance(&random, 25) ? 300 + below(&random, 500) : 0;
     limits->hosts_down_max = below(&random, 4);
-    limits->hosts_down_per_domain_max = chance(&random, 20) ? 1 : 0;
-    limits->extra_migrations_permille = chance(&random, 30) ? 10 * below(&random, 30) : 0;
+    limits->hosts_down_max_permille = below(&random, 500);
     policy->offline_vms = chance(&random, 10) ? VR_OFFLINE_VMS_BLOCK : VR_OFFLINE_VMS_LEAVE;
     policy->partial = chance(&random, 60);
+    draw_rare_limits(&random, limits);
     return policy;
+}
+
+static void
+name_some(GPtrArray *names, const VrInventory *inventory, Random *random, guint percent)
+{
+    for (guint h = 0; h < inventory->hosts->len; h++) {
+        if (chance(random, percent))
+            g_ptr_array_add(names, host_of(inventory, h)->name);
+    }
+    g_ptr_array_add(names, NULL);
+}
+
+FleetRequest *
+fleet_generate_request(guint32 seed, const VrInventory *inventory)
+{
+    Random random = {seed ^ 0x2545f491u};
+    FleetRequest *self = g_new0(FleetRequest, 1);
+
+    self->names[0] = g_ptr_array_new();
+    self->names[1] = g_ptr_array_new();
+    self->request.update_level = "level-1";
+    if (chance(&random, 12)) {
+        name_some(self->names[0], inventory, &random, 20 + below(&random, 80));
+        self->request.hosts = (const char *const *)self->names[0]->pdata;
+    }
+    if (chance(&random, 12)) {
+        name_some(self->names[1], inventory, &random, 1 + below(&random, 30));
+        self->request.exclude = (const char *const *)self->names[1]->pdata;
+    }
+    return self;
+}
+
+void
+fleet_request_free(FleetRequest *self)
+{
+    g_ptr_array_unref(self->names[0]);
+    g_ptr_array_unref(self->names[1]);
+    g_free(self);
 }
 
 VrInventory *
