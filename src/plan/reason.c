@@ -17,16 +17,23 @@ format_forward(const char *target, const VrEntry *entry)
     case VR_CHOICE_LIGHTEST:
         return g_strdup_printf("to %s: the least busy updated host (%" G_GINT64_FORMAT " MiB left)",
                                target, entry->left_mib);
+    case VR_CHOICE_SEQUENCE:
+        return g_strdup_printf("to %s: on the way with the fewest extra migrations", target);
     }
     g_assert_not_reached();
 }
 
 static char *
-format_extra(const VrProblem *problem, const VrDrainNote *note, const VrEntry *entry)
+format_extra(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry)
 {
+    const VrDrainNote *note = &schedule->notes[entry->source];
     const char *source = vr_problem_host_name(problem, entry->source);
     const char *target = vr_problem_host_name(problem, entry->host);
 
+    if (entry->choice == VR_CHOICE_SEQUENCE)
+        return g_strdup_printf("a hop to %s that makes room: no way to update all hosts needs "
+                               "fewer than %u extra migrations",
+                               target, schedule->extra_count);
     if (note->turn == VR_TURN_NO_EMPTY)
         return g_strdup_printf("no host is empty: %s can be emptied with the fewest extra "
                                "migrations (%u); to %s, the fullest with room",
@@ -81,6 +88,9 @@ format_update(const VrProblem *problem, const VrDrainNote *note, const VrEntry *
         return g_strdup_printf("no host's VMs all fitted on the updated hosts: %s needed the "
                                "fewest extra migrations (%u)",
                                host, note->extra_count);
+    case VR_TURN_SEQUENCE:
+        return g_strdup_printf("%s is empty now, on the way with the fewest extra migrations",
+                               host);
     case VR_TURN_EMPTY:
         break;
     }
@@ -95,7 +105,7 @@ vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrE
         return format_update(problem, &schedule->notes[entry->host], entry);
     case VR_STEP_MIGRATE:
         if (entry->extra)
-            return format_extra(problem, &schedule->notes[entry->source], entry);
+            return format_extra(problem, schedule, entry);
         return format_forward(vr_problem_host_name(problem, entry->host), entry);
     case VR_STEP_GATE: {
         g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);

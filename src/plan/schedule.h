@@ -18,6 +18,7 @@ typedef enum {
     VR_TURN_EARLY,    /* emptied by extra migrations within the budget, to have more empty hosts */
     VR_TURN_NO_EMPTY, /* no host was updated or empty: needs the fewest extras */
     VR_TURN_NO_FIT,   /* no host's VMs all fitted on updated ones: needs the fewest extras */
+    VR_TURN_SEQUENCE, /* on the way with the fewest extras of all (puzzle.h) */
 } VrTurn;
 
 /* Why a VM goes where it goes. */
@@ -25,6 +26,7 @@ typedef enum {
     VR_CHOICE_FULLEST,  /* has the least room that is enough */
     VR_CHOICE_SOONEST,  /* has the shortest queue on its link */
     VR_CHOICE_LIGHTEST, /* has the least CPU in use */
+    VR_CHOICE_SEQUENCE, /* on the way with the fewest extras of all */
 } VrChoice;
 
 typedef struct {

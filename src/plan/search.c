@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/bounds.h"
 #include "plan/search.h"
+#include "plan/sequence.h"
 
 /* The first is the best one for most fleets; large ones get no other. */
 static const VrManner manners[] = {
@@ -33,6 +35,32 @@ is_better(const VrSchedule *a, const VrSchedule *b, gint64 budget)
     return a->exposure_vm_ms < b->exposure_vm_ms;
 }
 
+static void
+keep_better(VrSchedule **best, VrSchedule **other, gint64 budget)
+{
+    if (*best != NULL && !is_better(*other, *best, budget))
+        return;
+    VrSchedule *worse = *best;
+    *best = g_steal_pointer(other);
+    vr_schedule_free(worse);
+}
+
+/* More than the proven minimum: small fleets are worth looking at every way. */
+static void
+solve_if_hard(const VrProblem *problem, VrSchedule **best, gint64 budget)
+{
+    gint64 least = budget;
+
+    for (guint p = 0; p < problem->pool_count; p++)
+        least = MAX(least, vr_bounds_extra_migrations(problem, p));
+    if ((*best)->stuck->hosts->len == 0 && (*best)->extra_count <= least)
+        return;
+    g_autoptr(GArray) hops = vr_puzzle_solve(problem);
+    g_autoptr(VrSchedule) schedule = hops != NULL ? vr_sequence_lay_out(problem, hops) : NULL;
+    if (schedule != NULL)
+        keep_better(best, &schedule, budget);
+}
+
 VrSchedule *
 vr_search_best(const VrProblem *problem)
 {
@@ -41,11 +69,8 @@ vr_search_best(const VrProblem *problem)
 
     for (guint i = 0; i < G_N_ELEMENTS(manners); i++) {
         g_autoptr(VrSchedule) schedule = vr_conveyor_run(problem, &manners[i], G_MAXINT64);
-        if (best != NULL && !is_better(schedule, best, budget))
-            continue;
-        VrSchedule *worse = best;
-        best = g_steal_pointer(&schedule);
-        vr_schedule_free(worse);
+        keep_better(&best, &schedule, budget);
     }
+    solve_if_hard(problem, &best, budget);
     return g_steal_pointer(&best);
 }
