@@ -36,9 +36,11 @@ def htools_text(inventory):
         free = room - used.get(host["name"], 0)
         nodes.append(f"{host['name']}|{total}|{total - room}|{free}|0|0|{cores}|{role}|uuid-1|1")
     instances = [
-        f"{vm['name']}|{vm['memory_mib']}|0|{vm['vcpus']}|running|Y|{vm['host']}||ext||1" for vm in inventory["vms"]
+        f"{vm['name']}|{vm['memory_mib']}|0|{vm['vcpus']}|running|Y|{vm['host']}||ext||1"
+        for vm in inventory["vms"]
     ]
-    sections = ["default|uuid-1|preferred||", "\n".join(nodes), "\n".join(instances), "", f"|{POLICY}\ndefault|{POLICY}"]
+    policies = f"|{POLICY}\ndefault|{POLICY}"
+    sections = ["default|uuid-1|preferred||", "\n".join(nodes), "\n".join(instances), "", policies]
     return "\n\n".join(sections) + "\n"
 
 
@@ -66,7 +68,8 @@ def compare(bench, virt_roll, hroller, hosts, folder):
     vms = len(inventory["vms"])
     plan_text, ours_s = timed([virt_roll, "plan", "--inventory", inventory_path, "--update", "level-2", "-o", "json"])
     summary = json.loads(plan_text)["summary"]
-    print(f"{hosts:6} {vms:8} {'virt-roll':10} {ours_s:8.2f} {summary['migrations']:10} {summary['migrations'] / vms:8.4f}")
+    ours = summary["migrations"]
+    print(f"{hosts:6} {vms:8} {'virt-roll':10} {ours_s:8.2f} {ours:10} {ours / vms:8.4f}")
     if hroller is None:
         return
     htools_path = folder / f"{hosts}.data"

@@ -27,7 +27,9 @@ occupy(Check *self, int host, int vm, gint sign)
     now->memory_mib += sign * self->vms[vm].self->memory_mib;
     now->vcpus += sign * self->vms[vm].self->vcpus;
     now->cpu += sign * self->vms[vm].cpu;
+    self->empty_count -= sign > 0 && now->vm_count == 0;
     now->vm_count += (guint)sign;
+    self->empty_count += sign < 0 && now->vm_count == 0;
 }
 
 void
@@ -37,6 +39,7 @@ check_reset(Check *self)
     memset(self->done, 0, self->step_count);
     memset(self->downs, 0, sizeof(guint) * self->host_count);
     self->down_count = self->in_flight = 0;
+    self->empty_count = self->host_count;
     self->canary = -1;
     self->canary_passed = FALSE;
     for (guint i = 0; i < self->host_count; i++)
@@ -45,6 +48,17 @@ check_reset(Check *self)
         self->vms_now[i] = (VmNow){.host = self->vms[i].host, .target = -1, .left = -1};
         occupy(self, self->vms[i].host, (int)i, 1);
     }
+    self->empty_at_start = self->empty_count;
+}
+
+/* Where there were enough at the start. */
+static void
+check_spare(Check *self, guint id)
+{
+    gint64 wanted = self->policy->limits.spare_hosts_min;
+
+    if (self->empty_count < wanted && self->empty_at_start >= wanted)
+        check_breaks(self, id, "only %" G_GINT64_FORMAT " hosts stay empty", self->empty_count);
 }
 
 static void
@@ -194,6 +208,7 @@ start_migration(Check *self, StepFacts *step)
     check_ends(self, step);
     vm->target = step->target;
     occupy(self, step->target, step->vm, 1);
+    check_spare(self, id);
     check_room(self, id, step->target);
     check_name(self, id, step->vm, step->target);
     if (facts->self->group_index >= 0)

@@ -65,7 +65,8 @@ typedef struct {
     guint8 *done;    /* per step */
     guint *downs;    /* per domain */
     gint64 down_count, in_flight;
-    int canary; /* the first updated host that took a VM; -1 */
+    gint64 empty_count, empty_at_start; /* hosts without a VM on them or on its way */
+    int canary;                         /* the first updated host that took a VM; -1 */
     gboolean canary_passed;
     guint32 random;
     char *broken;

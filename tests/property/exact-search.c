@@ -152,24 +152,56 @@ level_at(Search *self, guint level)
     return g_ptr_array_index(self->levels, level);
 }
 
-/* An empty host is updated at once: that costs nothing, and closes no way. */
-static guint
-update_empty(const ExactWorld *world, const guint8 *places, guint updated)
-{
-    guint used = 0;
+/* What is where, in one state. */
+typedef struct {
+    guint64 key;
+    guint updated;
+    guint8 places[EXACT_UNITS_MAX];
+    gint64 free_mib[EXACT_HOSTS_MAX], free_vcpus[EXACT_HOSTS_MAX];
+    guint counts[EXACT_HOSTS_MAX]; /* of units */
+} State;
 
-    for (guint i = 0; i < world->unit_count; i++)
-        used |= 1u << places[i];
-    return updated | (~used & ((1u << world->host_count) - 1));
+static void
+state_init(State *self, const ExactWorld *world, guint64 key)
+{
+    *self = (State){.key = key, .updated = (guint)(key >> UPDATED_SHIFT)};
+    for (guint h = 0; h < world->host_count; h++) {
+        self->free_mib[h] = world->room_mib[h];
+        self->free_vcpus[h] = world->room_vcpus[h];
+    }
+    for (guint i = 0; i < world->unit_count; i++) {
+        guint8 place = key >> (i * PLACE_BITS) & ((1u << PLACE_BITS) - 1);
+        self->places[i] = place;
+        self->free_mib[place] -= world->units[i].memory_mib;
+        self->free_vcpus[place] -= world->units[i].vcpus;
+        self->counts[place]++;
+    }
+}
+
+static gboolean
+has_room(const ExactWorld *world, const State *state, guint unit, guint host)
+{
+    const ExactUnit *own = &world->units[unit];
+
+    return state->free_mib[host] >= own->memory_mib && state->free_vcpus[host] >= own->vcpus &&
+           own->hosts_mask >> host & 1 &&
+           (own->group < 0 || exact_world_fits(world, state->places, NULL, unit, host));
+}
+
+/* An empty host is updated at once: that costs nothing, and closes no way. */
+static guint64
+key_after(const State *state, guint unit, guint host)
+{
+    guint8 from = state->places[unit];
+    guint64 updated = state->updated | (state->counts[from] == 1 ? 1u << from : 0);
+    guint64 places = state->key & ((G_GUINT64_CONSTANT(1) << UPDATED_SHIFT) - 1);
+
+    return (places ^ (guint64)(from ^ host) << (unit * PLACE_BITS)) | updated << UPDATED_SHIFT;
 }
 
 static void
-push_state(Search *self, const guint8 *places, guint updated, guint level)
+push_key(Search *self, guint64 key, guint level)
 {
-    guint64 key = (guint64)update_empty(self->world, places, updated) << UPDATED_SHIFT;
-
-    for (guint i = 0; i < self->world->unit_count; i++)
-        key |= (guint64)places[i] << (i * PLACE_BITS);
     if (self->seen.keys[seen_find(&self->seen, key)] == 0)
         g_array_append_val(level_at(self, level), key);
 }
@@ -190,22 +222,31 @@ static void
 expand(Search *self, guint64 key, guint level)
 {
     const ExactWorld *world = self->world;
-    guint updated = (guint)(key >> UPDATED_SHIFT);
-    guint8 places[EXACT_UNITS_MAX] = {0};
+    State state;
 
-    for (guint i = 0; i < world->unit_count; i++)
-        places[i] = key >> (i * PLACE_BITS) & ((1u << PLACE_BITS) - 1);
+    state_init(&state, world, key);
     for (guint i = 0; i < world->unit_count; i++) {
-        guint8 from = places[i];
-        for (guint8 to = 0; to < world->host_count; to++) {
-            if (to == from || !exact_world_fits(world, places, NULL, i, to))
+        for (guint to = 0; to < world->host_count; to++) {
+            if (to == state.places[i] || !has_room(world, &state, i, to))
                 continue;
-            places[i] = to;
-            push_state(self, places, updated,
-                       level + world->units[i].vm_count * extras_of(updated, from, to));
-            places[i] = from;
+            guint extras = extras_of(state.updated, state.places[i], to);
+            push_key(self, key_after(&state, i, to), level + world->units[i].vm_count * extras);
         }
     }
+}
+
+/* With the empty hosts updated. */
+static guint64
+first_key(const ExactWorld *world)
+{
+    guint used = 0, all = (1u << world->host_count) - 1;
+    guint64 key = 0;
+
+    for (guint i = 0; i < world->unit_count; i++) {
+        used |= 1u << world->units[i].host;
+        key |= (guint64)world->units[i].host << (i * PLACE_BITS);
+    }
+    return key | (guint64)(world->updated_mask | (~used & all)) << UPDATED_SHIFT;
 }
 
 /* All that can be reached with `level` extra migrations; TRUE when every host is updated. */
@@ -231,13 +272,10 @@ exact_search_extras(const ExactWorld *world, guint *out_extras)
 {
     Search self = {.world = world, .levels = g_ptr_array_new()};
     ExactOutcome outcome = EXACT_IMPOSSIBLE;
-    guint8 places[EXACT_UNITS_MAX] = {0};
 
     self.seen.mask = (1u << 18) - 1;
     self.seen.keys = g_new0(guint64, self.seen.mask + 1);
-    for (guint i = 0; i < world->unit_count; i++)
-        places[i] = (guint8)world->units[i].host;
-    push_state(&self, places, world->updated_mask, 0);
+    push_key(&self, first_key(world), 0);
     for (guint level = 0; level < self.levels->len && outcome == EXACT_IMPOSSIBLE; level++) {
         if (search_level(&self, level)) {
             outcome = EXACT_FOUND;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The best that any plan can do, for fleets of a few hosts: found by trying everything, by the rules
- * and not by the planner's code. One pool, nothing left out, no gates, no limit of CPU use.
+ * The best that any plan can do, for fleets of a few hosts: found by trying everything, by the
+ * rules and not by the planner's code. One pool, nothing left out, no gates, no limit of CPU use.
  */
 #pragma once
 

@@ -495,6 +495,36 @@ bound_is_high(Mutant *self, guint index)
     return TRUE;
 }
 
+/* As many spare hosts as are empty, if the first migration is onto one of them. */
+static gboolean
+spare_is_used(Mutant *self, guint index)
+{
+    guint spare = 0;
+    gboolean used = FALSE;
+
+    if (index > 0)
+        return FALSE;
+    for (guint i = 0; i < self->plan->steps->len && !used; i++) {
+        const VrPlanStep *step = step_at(self, i);
+        used = step->kind == VR_STEP_MIGRATE;
+        for (guint j = 0; used && j < self->inventory->vms->len; j++) {
+            const VrVm *vm = vr_inventory_vm(self->inventory, j);
+            if (vm->state != VR_VM_SHUT_OFF && strcmp(vm->host, step->target) == 0)
+                return FALSE;
+        }
+    }
+    for (guint i = 0; i < self->inventory->hosts->len; i++) {
+        gboolean empty = TRUE;
+        for (guint j = 0; j < self->inventory->vms->len; j++) {
+            const VrVm *vm = vr_inventory_vm(self->inventory, j);
+            empty &= vm->state == VR_VM_SHUT_OFF || vm->host_index != i;
+        }
+        spare += empty;
+    }
+    self->policy->limits.spare_hosts_min = spare;
+    return used;
+}
+
 static gboolean
 limit_is_stricter(Mutant *self, guint index)
 {
@@ -550,5 +580,6 @@ const Mutation plan_mutations[MUTATIONS] = {
     {PLAN(number_is_high)},
     {PLAN(number_is_low)},
     {PLAN(bound_is_high)},
+    {PLAN(spare_is_used)},
     {PLAN(limit_is_stricter)},
 };

@@ -6,7 +6,7 @@
 
 G_BEGIN_DECLS
 
-#define MUTATIONS 31
+#define MUTATIONS 32
 
 /* Copies, for the mutation to change. */
 typedef struct {

@@ -17,11 +17,11 @@
 #include "plan-check.h"
 #include "small-fleets.h"
 
-#define FLEETS 800 /* of all kinds together */
+#define FLEETS 700 /* of all kinds together */
 #define DECIDED_MIN 500
 #define REPLAYS 4
 #define SHOWN_MAX 5
-#define TIMED_FLEETS 150
+#define TIMED_FLEETS 120
 #define TIMED_VMS_MAX 11
 
 static const VrPlanRequest request = {.update_level = "level-1"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fleets for the exact search: a few hosts that are hard to empty. The same seed, the same fleet. */
+/* Fleets for the exact search: a few hosts, hard to empty. The same seed, the same fleet. */
 #pragma once
 
 #include <virt-roll/inventory.h>
