@@ -15,6 +15,30 @@ build_shelves(VrBelt *self, guint pool)
         self->pools[pool].shelves[s] = vr_free_index_new(self->links, own->hosts->len, room_max);
 }
 
+static gint64
+count_cycle_ms(const VrBelt *self, guint host)
+{
+    const VrProblemHost *own = &self->problem->hosts[host];
+    gint64 link_mib = 0;
+
+    for (guint i = 0; i < own->blocks->len; i++)
+        link_mib += g_array_index(own->blocks, VrBlock, i).link_mib;
+    return link_mib * 1000 / own->link_mib_per_s + self->gate_ms + own->update_ms;
+}
+
+void
+vr_belt_count_open(VrBelt *self, guint host, gint sign)
+{
+    const VrProblemHost *own = &self->problem->hosts[host];
+    VrBeltPool *pool = &self->pools[own->pool];
+
+    pool->open_count += (guint)sign;
+    pool->open_room += sign * own->room.of[vr_problem_binding(self->problem, host)];
+    pool->open_load += sign * vr_belt_load(self, host);
+    pool->open_cycle_ms += sign * self->hosts[host].cycle_ms;
+    pool->open_update_ms += sign * own->update_ms;
+}
+
 static void
 place_host(VrBelt *self, guint host)
 {
@@ -33,8 +57,8 @@ place_host(VrBelt *self, guint host)
         vr_belt_set_state(self, host, VR_HOST_UPDATED);
     if (own->role == VR_ROLE_UPDATE) {
         vr_belt_set_state(self, host, VR_HOST_OPEN);
-        self->pools[own->pool].open_count++;
-        self->pools[own->pool].open_load += vr_belt_load(self, host);
+        at->cycle_ms = count_cycle_ms(self, host);
+        vr_belt_count_open(self, host, 1);
         self->schedule->host_count++;
     }
 }
@@ -142,6 +166,20 @@ shelve(VrBelt *self, guint host, gint shelf)
                       self->capacity->frees[host].of[vr_problem_binding(problem, host)]);
 }
 
+static void
+count_coming(VrBelt *self, guint host, VrHostState state, gint sign)
+{
+    const VrProblemHost *own = &self->problem->hosts[host];
+    VrBeltPool *pool = &self->pools[own->pool];
+
+    if (state < VR_HOST_DRAINING || state > VR_HOST_UPDATING)
+        return;
+    if (shelf_of(self, state) < 0)
+        pool->coming_room += sign * own->room.of[vr_problem_binding(self->problem, host)];
+    if (state != VR_HOST_UPDATING)
+        pool->coming_update_ms += sign * own->update_ms;
+}
+
 void
 vr_belt_set_state(VrBelt *self, guint host, VrHostState state)
 {
@@ -149,6 +187,8 @@ vr_belt_set_state(VrBelt *self, guint host, VrHostState state)
     VrBeltHost *at = &self->hosts[host];
     gint old = shelf_of(self, at->state), new = shelf_of(self, state);
 
+    count_coming(self, host, at->state, -1);
+    count_coming(self, host, state, 1);
     at->state = state;
     if (old >= 0) {
         vr_free_index_remove(pool->shelves[old], host);
@@ -173,7 +213,7 @@ vr_belt_promise(VrBelt *self, const VrBlock *block, guint host)
     add_frees(self, host, shelf, 1);
     shelve(self, host, shelf);
     self->hosts[host].inbound_count += block->count;
-    self->hosts[host].inbound_mib += block->resident_mib;
+    self->hosts[host].inbound_link_mib += block->link_mib;
 }
 
 void
@@ -187,7 +227,7 @@ vr_belt_withdraw(VrBelt *self, const VrBlock *block, guint host)
     add_frees(self, host, shelf, 1);
     shelve(self, host, shelf);
     self->hosts[host].inbound_count -= block->count;
-    self->hosts[host].inbound_mib -= block->resident_mib;
+    self->hosts[host].inbound_link_mib -= block->link_mib;
 }
 
 gint64

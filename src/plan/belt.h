@@ -36,9 +36,10 @@ typedef enum {
 
 typedef struct {
     VrHostState state;
-    guint vm_count;      /* on it now, those that leave included */
-    guint inbound_count; /* promised to it and not there yet */
-    gint64 inbound_mib;  /* what of their memory has yet to be sent */
+    guint vm_count;          /* on it now, those that leave included */
+    guint inbound_count;     /* promised to it and not there yet */
+    gint64 inbound_link_mib; /* what of its link their migrations will take */
+    gint64 cycle_ms;         /* from its first departure until it is updated, undisturbed */
     guint out_count, in_count;
     gint64 out_rate, in_rate;
     guint out_first, out_last; /* VMs that wait to leave it, longest first */
@@ -78,7 +79,10 @@ typedef struct {
     guint active_count; /* hosts between the two, extras on their way included */
     guint stamp;        /* changes when there is more room to promise */
     guint spare_count;
-    gint64 open_load; /* of the binding resource, on open hosts */
+    /* Sums over open hosts; room and load of the binding resource. */
+    gint64 open_room, open_load, open_cycle_ms, open_update_ms;
+    /* The same over hosts that are on their way to be updated, but on no shelf. */
+    gint64 coming_room, coming_update_ms;
     VrFreeIndex *shelves[VR_SHELVES];
     VrAmount frees[VR_SHELVES]; /* sums over the hosts of a shelf */
 } VrBeltPool;
@@ -122,6 +126,9 @@ void vr_belt_withdraw(VrBelt *self, const VrBlock *block, guint host);
 
 /* VMs come to an open host: its blocks change. */
 void vr_belt_add_guest(VrBelt *self, guint host, guint vm);
+
+/* Adds an open host to the sums of its pool, or takes it out with -1. */
+void vr_belt_count_open(VrBelt *self, guint host, gint sign);
 
 /* What the host's VMs use, as long as it is open. */
 gint64 vr_belt_load(const VrBelt *self, guint host);

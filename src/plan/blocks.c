@@ -55,16 +55,16 @@ vr_problem_build_blocks(const VrProblem *self, VrResource binding, GArray *vms)
     g_array_sort_with_data(vms, compare_affinity, &sorting);
     for (guint i = 0; i < vms->len; i++) {
         const guint *vm = &g_array_index(vms, guint, i);
-        gint64 resident_mib = vr_inventory_vm(self->inventory, *vm)->resident_mib;
+        gint64 link_mib = self->vms[*vm].link_mib;
         gint group = affinity_group(self, *vm);
         if (group >= 0 && i > 0 && affinity_group(self, vm[-1]) == group) {
             VrBlock *last = &g_array_index(blocks, VrBlock, blocks->len - 1);
             last->count++;
-            last->resident_mib += resident_mib;
+            last->link_mib += link_mib;
             vr_amount_add(&last->size, &self->vms[*vm].size);
             continue;
         }
-        VrBlock block = {vm, 1, self->vms[*vm].size, resident_mib};
+        VrBlock block = {vm, 1, self->vms[*vm].size, link_mib};
         g_array_append_val(blocks, block);
     }
     g_array_sort_with_data(blocks, compare_largest, &sorting);

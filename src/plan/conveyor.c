@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/conveyor.h"
+#include "plan/outlook.h"
 #include "plan/traffic.h"
 #include "plan/vacate.h"
 
@@ -46,39 +47,59 @@ pack(VrConveyor *self, guint host, gboolean whole_only)
     return vr_placement_pack(self->belt, host, VR_PACK_FORWARD, self->places);
 }
 
-/* One host of the pool whose VMs all have a place: one migration per VM. */
+/* Drains the host if all its VMs have a place; remembers it if not, until there is more room. */
 static gboolean
-drain_one(VrConveyor *self, guint pool_index, gboolean whole_only)
+try_drain(VrConveyor *self, guint host, VrTurn turn, gboolean whole_only)
 {
     VrBelt *belt = self->belt;
-    const VrBeltPool *pool = &belt->pools[pool_index];
-    gboolean all_fit = vr_belt_all_fit(belt, pool_index);
-    VrOrderKind kind = all_fit ? VR_ORDER_LONGEST : VR_ORDER_PREFERRED;
-    guint tries = 0, first = self->orders[VR_ORDER_PREFERRED]->heads[pool_index];
 
-    /* The request's own order is kept: nobody overtakes. */
-    if (first != VR_NONE && belt->problem->hosts[first].rank != G_MAXUINT) {
-        kind = VR_ORDER_PREFERRED;
-        tries = TRIES_MAX - 1;
+    if (pack(self, host, whole_only)) {
+        vr_conveyor_drain(self, host, turn);
+        return TRUE;
     }
-    for (guint h = self->orders[kind]->heads[pool_index]; h != VR_NONE && tries < TRIES_MAX;) {
-        guint next = self->orders[kind]->next[h];
-        gboolean ranked = belt->problem->hosts[h].rank != G_MAXUINT;
-        if (can_be_drained(self, h)) {
-            tries++;
-            if (pack(self, h, whole_only)) {
-                vr_conveyor_drain(self, h,
-                                  ranked    ? VR_TURN_ORDER
-                                  : all_fit ? VR_TURN_LONGEST
-                                            : VR_TURN_GROWTH);
-                return TRUE;
-            }
-            if (!whole_only)
-                belt->hosts[h].tried = pool->stamp;
-        }
-        h = ranked ? VR_NONE : next;
+    if (!whole_only)
+        belt->hosts[host].tried = belt->pools[belt->problem->hosts[host].pool].stamp;
+    return FALSE;
+}
+
+/* The first host of the order that can be drained, down to those with a cycle of `cycle_ms_min`. */
+static gboolean
+drain_first(VrConveyor *self, guint pool, VrOrderKind kind, gint64 cycle_ms_min,
+            gboolean whole_only)
+{
+    const VrOrder *order = self->orders[kind];
+    VrTurn turn = kind == VR_ORDER_LONGEST ? VR_TURN_LONGEST : VR_TURN_GROWTH;
+    guint tries = 0;
+
+    for (guint h = order->heads[pool];
+         h != VR_NONE && tries < TRIES_MAX && self->belt->hosts[h].cycle_ms >= cycle_ms_min;
+         h = order->next[h]) {
+        if (!can_be_drained(self, h))
+            continue;
+        tries++;
+        if (try_drain(self, h, turn, whole_only))
+            return TRUE;
     }
     return FALSE;
+}
+
+/* One host of the pool whose VMs all have a place: one migration per VM. */
+static gboolean
+drain_one(VrConveyor *self, guint pool, gboolean whole_only)
+{
+    const VrBelt *belt = self->belt;
+    guint first = self->orders[VR_ORDER_PREFERRED]->heads[pool];
+
+    /* The request's own order is kept: nobody overtakes. */
+    if (first != VR_NONE && belt->problem->hosts[first].rank != G_MAXUINT)
+        return can_be_drained(self, first) && try_drain(self, first, VR_TURN_ORDER, whole_only);
+    if (vr_belt_all_fit(belt, pool))
+        return drain_first(self, pool, VR_ORDER_LONGEST, 0, whole_only);
+    /* Who takes as long as all the rest together must not wait any more. */
+    if (belt->manner->hurry &&
+        drain_first(self, pool, VR_ORDER_LONGEST, vr_outlook_urgent_ms(belt, pool), whole_only))
+        return TRUE;
+    return drain_first(self, pool, VR_ORDER_PREFERRED, 0, whole_only);
 }
 
 /* Until its gate has passed only the canary takes VMs, and those of one host only. */
@@ -213,7 +234,7 @@ count_pipeline(const VrBelt *belt)
     for (guint h = 0; h < belt->problem->host_count; h++) {
         if (belt->problem->hosts[h].role != VR_ROLE_UPDATE)
             continue;
-        cycles_ms += vr_order_cycle_ms(belt, h);
+        cycles_ms += belt->hosts[h].cycle_ms;
         updates_ms += belt->problem->hosts[h].update_ms;
     }
     gint64 count = (gint64)((__int128)belt->hosts_down_max * cycles_ms / MAX(updates_ms, 1)) + 2;

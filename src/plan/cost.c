@@ -26,3 +26,9 @@ vr_cost_migration_ms(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per
 
     return limits->migration_overhead_ms + (5000 * vm->resident_mib + fifths - 1) / fifths;
 }
+
+gint64
+vr_cost_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s)
+{
+    return rate_mib_per_s * vr_cost_migration_ms(limits, vm, rate_mib_per_s) / 1000;
+}

@@ -16,4 +16,7 @@ gint64 vr_cost_least_rate(gint64 full_rate);
 /* How long the VM takes at that rate. */
 gint64 vr_cost_migration_ms(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s);
 
+/* What its migration at that rate takes of a link, as MiB that could have been sent meanwhile. */
+gint64 vr_cost_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s);
+
 G_END_DECLS

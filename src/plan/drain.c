@@ -26,11 +26,10 @@ compare_longest(gconstpointer a, gconstpointer b, gpointer data)
 {
     guint x = *(const guint *)a, y = *(const guint *)b;
     const VrBelt *belt = data;
-    const VrVm *vm_x = vr_inventory_vm(belt->problem->inventory, x);
-    const VrVm *vm_y = vr_inventory_vm(belt->problem->inventory, y);
+    gint64 link_x = belt->problem->vms[x].link_mib, link_y = belt->problem->vms[y].link_mib;
 
-    if (vm_x->resident_mib != vm_y->resident_mib)
-        return vm_x->resident_mib > vm_y->resident_mib ? -1 : 1;
+    if (link_x != link_y)
+        return link_x > link_y ? -1 : 1;
     return x < y ? -1 : x > y;
 }
 
@@ -122,8 +121,7 @@ vr_drain_begin(VrBelt *belt, guint host, VrTurn turn, GArray *places)
     VrBeltPool *pool = &belt->pools[belt->problem->hosts[host].pool];
 
     g_assert(belt->hosts[host].state == VR_HOST_OPEN && belt->hosts[host].inbound_count == 0);
-    pool->open_load -= vr_belt_load(belt, host);
-    pool->open_count--;
+    vr_belt_count_open(belt, host, -1);
     pool->active_count++;
     belt->pipeline_count++;
     vr_belt_set_state(belt, host, VR_HOST_DRAINING);

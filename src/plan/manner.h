@@ -26,6 +26,7 @@ typedef enum {
 typedef struct {
     VrPreference preference;
     VrAhead ahead;
+    gboolean hurry;       /* hosts that take long go first as soon as the end comes near */
     gboolean serial;      /* nothing is promised while anything is under way */
     gboolean whole;       /* all VMs of a host onto one host if that is possible */
     guint early_permille; /* of the budget for extras, to empty hosts at the very start */

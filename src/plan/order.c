@@ -6,23 +6,12 @@
 #define KEY_BITS 24
 
 /* How far, in permille, a shuffle shifts a key at most. */
-#define SHUFFLE_PERMILLE 250
+#define SHUFFLE_PERMILLE 150
 
 typedef struct {
     guint pool, host, rank;
     gint64 first, second; /* larger comes first */
 } Key;
-
-gint64
-vr_order_cycle_ms(const VrBelt *belt, guint host)
-{
-    const VrProblemHost *own = &belt->problem->hosts[host];
-    gint64 resident_mib = 0;
-
-    for (guint i = 0; i < own->blocks->len; i++)
-        resident_mib += g_array_index(own->blocks, VrBlock, i).resident_mib;
-    return resident_mib * 1000 / own->link_mib_per_s + belt->gate_ms + own->update_ms;
-}
 
 /* log2(room / load) with LOG_BITS bits behind the point; 0 if nothing is returned. */
 static gint64
@@ -77,7 +66,7 @@ growth_key(const VrBelt *belt, guint host)
 
     if (belt->manner->preference == VR_PREFER_ROOM)
         return growth;
-    return (gint64)(((__int128)growth << KEY_BITS) / MAX(vr_order_cycle_ms(belt, host), 1));
+    return (gint64)(((__int128)growth << KEY_BITS) / MAX(belt->hosts[host].cycle_ms, 1));
 }
 
 static gint64
@@ -98,7 +87,7 @@ describe(const VrBelt *belt, VrOrderKind kind, guint host)
     Key key = {.pool = own->pool, .host = host, .rank = G_MAXUINT};
 
     if (kind == VR_ORDER_LONGEST) {
-        key.first = shuffle(vr_order_cycle_ms(belt, host), host, number);
+        key.first = shuffle(belt->hosts[host].cycle_ms, host, number);
         return key;
     }
     key.rank = own->rank;

@@ -25,7 +25,4 @@ void vr_order_remove(VrOrder *self, guint pool, guint host);
 void vr_order_free(VrOrder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrOrder, vr_order_free)
 
-/* From the first departure until the host can take VMs itself, if nothing holds it up. */
-gint64 vr_order_cycle_ms(const VrBelt *belt, guint host);
-
 G_END_DECLS

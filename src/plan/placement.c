@@ -3,9 +3,12 @@
 
 /* Targets with room that are compared for one block, and hosts that are looked at for them. */
 #define CANDIDATES_MAX 12
-#define EMPTIEST_MAX 4
+#define EMPTIEST_MAX 16
 #define VISITS_MAX 512
 #define WHOLE_TRIES_MAX 16
+
+/* A queue at a target holds a source up if it is longer than this share of the source's drain. */
+#define PATIENCE_PERMILLE 500
 
 /* One search of a target for one block. */
 typedef struct {
@@ -36,7 +39,7 @@ wait_ms(const VrBelt *belt, guint host)
     const VrBeltHost *at = &belt->hosts[host];
     gint64 link = belt->problem->hosts[host].link_mib_per_s;
 
-    return MAX(at->ready_ms - belt->now_ms, 0) + at->inbound_mib * 1000 / link;
+    return MAX(at->ready_ms - belt->now_ms, 0) + at->inbound_link_mib * 1000 / link;
 }
 
 /* Permille of the host's CPU in use; 0 where that does not count. */
@@ -98,12 +101,9 @@ is_settled(const Search *self, guint next)
 }
 
 static void
-search_shelf(Search *self, VrShelf shelf)
+search_fullest(Search *self, const VrFreeIndex *index, gint64 size)
 {
-    const VrProblem *problem = self->belt->problem;
-    guint pool = problem->hosts[self->source].pool, visits = 0;
-    const VrFreeIndex *index = self->belt->pools[pool].shelves[shelf];
-    gint64 size = self->block->size.of[problem->pools[pool].binding];
+    guint visits = 0;
 
     self->candidates = 0;
     for (guint host = vr_free_index_first(index, size);
@@ -111,14 +111,36 @@ search_shelf(Search *self, VrShelf shelf)
          !is_settled(self, host);
          host = vr_free_index_next(index, host), visits++)
         consider(self, host);
-    if (self->candidates < CANDIDATES_MAX || shelf == VR_SHELF_OPEN ||
-        (self->best_wait_ms <= self->patience_ms && !self->roomy))
-        return;
-    self->candidates = visits = 0;
+}
+
+static void
+search_emptiest(Search *self, const VrFreeIndex *index)
+{
+    guint visits = 0;
+
+    self->candidates = 0;
     for (guint host = vr_free_index_last(index);
-         host != VR_NONE && self->candidates < EMPTIEST_MAX && visits < CANDIDATES_MAX;
+         host != VR_NONE && self->candidates < EMPTIEST_MAX && visits < VISITS_MAX;
          host = vr_free_index_previous(index, host), visits++)
         consider(self, host);
+}
+
+/* Fill up the fullest host as long as room is short; otherwise hurry. */
+static void
+search_shelf(Search *self, VrShelf shelf)
+{
+    const VrProblem *problem = self->belt->problem;
+    guint pool = problem->hosts[self->source].pool;
+    const VrFreeIndex *index = self->belt->pools[pool].shelves[shelf];
+    gint64 size = self->block->size.of[problem->pools[pool].binding];
+
+    if (self->roomy)
+        search_emptiest(self, index);
+    if (!self->roomy || self->best == VR_NONE)
+        search_fullest(self, index, size);
+    if (!self->roomy && self->candidates == CANDIDATES_MAX &&
+        self->best_wait_ms > self->patience_ms)
+        search_emptiest(self, index);
 }
 
 static void
@@ -208,11 +230,11 @@ packing_for(VrBelt *belt, guint source, GArray *places)
 {
     const VrProblemHost *own = &belt->problem->hosts[source];
     Packing self = {belt, source, vr_belt_blocks(belt, source), 0, FALSE, places};
-    gint64 resident_mib = 0;
+    gint64 link_mib = 0;
 
     for (guint i = 0; i < self.blocks->len; i++)
-        resident_mib += g_array_index(self.blocks, VrBlock, i).resident_mib;
-    self.patience_ms = resident_mib * 1000 / own->link_mib_per_s;
+        link_mib += g_array_index(self.blocks, VrBlock, i).link_mib;
+    self.patience_ms = link_mib * PATIENCE_PERMILLE / own->link_mib_per_s;
     self.roomy = vr_belt_all_fit(belt, own->pool);
     return self;
 }

@@ -28,7 +28,7 @@ typedef struct {
     const guint *vms;
     guint count;
     VrAmount size;
-    gint64 resident_mib;
+    gint64 link_mib; /* what of links' capacity their migrations take: rate times time */
 } VrBlock;
 
 typedef enum {
@@ -52,8 +52,9 @@ typedef struct {
 
 typedef struct {
     VrAmount size;
-    gint group;    /* -1: none */
-    guint name_id; /* equal for VMs of one name; 0 if no other VM has it */
+    gint64 link_mib; /* as in VrBlock */
+    gint group;      /* -1: none */
+    guint name_id;   /* equal for VMs of one name; 0 if no other VM has it */
 } VrProblemVm;
 
 typedef struct {

@@ -3,14 +3,29 @@
 #include "plan/search.h"
 #include "plan/sequence.h"
 
-/* The first is the best one for most fleets; large ones get no other. */
+/* VMs that are planned for in all runs together, and the most runs. */
+#define WORK_MAX 400000
+#define RUNS_MAX 40
+
+/* The first is the best one for large fleets, which get few or no others. */
 static const VrManner manners[] = {
-    {VR_PREFER_GROWTH, VR_AHEAD_UPDATING, FALSE, FALSE, 1000, 0},
-    {VR_PREFER_GROWTH, VR_AHEAD_WAITING, FALSE, FALSE, 1000, 0},
-    {VR_PREFER_GROWTH, VR_AHEAD_NONE, FALSE, FALSE, 1000, 0},
-    {VR_PREFER_GROWTH, VR_AHEAD_NONE, TRUE, FALSE, 0, 0},
-    {VR_PREFER_GIANTS, VR_AHEAD_NONE, TRUE, FALSE, 0, 0},
-    {VR_PREFER_ROOM, VR_AHEAD_NONE, TRUE, TRUE, 0, 0},
+    {.ahead = VR_AHEAD_NONE, .hurry = TRUE, .early_permille = 1000},
+    {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 1000},
+    {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
+    {.ahead = VR_AHEAD_GATED, .hurry = TRUE, .early_permille = 1000},
+};
+
+/* The same with the order of hosts shifted a little, as often as there is time for. */
+static const VrManner shuffled[] = {
+    {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 1000},
+    {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
+};
+
+/* One host after the other: slow, but each decision sees the end of those before it. */
+static const VrManner careful[] = {
+    {.serial = TRUE},
+    {.preference = VR_PREFER_GIANTS, .serial = TRUE},
+    {.preference = VR_PREFER_ROOM, .serial = TRUE, .whole = TRUE},
 };
 
 static gint64
@@ -35,42 +50,64 @@ is_better(const VrSchedule *a, const VrSchedule *b, gint64 budget)
     return a->exposure_vm_ms < b->exposure_vm_ms;
 }
 
-static void
-keep_better(VrSchedule **best, VrSchedule **other, gint64 budget)
+/* Keeps the better of two; takes both. (nullable) either */
+static VrSchedule *
+choose(VrSchedule *best, VrSchedule *other, gint64 budget)
 {
-    if (*best != NULL && !is_better(*other, *best, budget))
-        return;
-    VrSchedule *worse = *best;
-    *best = g_steal_pointer(other);
-    vr_schedule_free(worse);
+    if (other == NULL || (best != NULL && !is_better(other, best, budget))) {
+        vr_schedule_free(other);
+        return best;
+    }
+    vr_schedule_free(best);
+    return other;
 }
 
-/* More than the proven minimum: small fleets are worth looking at every way. */
-static void
-solve_if_hard(const VrProblem *problem, VrSchedule **best, gint64 budget)
+/* Complete, and with no more extras than must be or may be. */
+static gboolean
+is_good(const VrSchedule *schedule, gint64 extra_max)
 {
-    gint64 least = budget;
+    return schedule->stuck->hosts->len == 0 && (gint64)schedule->extra_count <= extra_max;
+}
 
-    for (guint p = 0; p < problem->pool_count; p++)
-        least = MAX(least, vr_bounds_extra_migrations(problem, p));
-    if ((*best)->stuck->hosts->len == 0 && (*best)->extra_count <= least)
-        return;
+static VrSchedule *
+try(const VrProblem *problem, const VrManner *manner, VrSchedule *best, gint64 budget,
+    gint64 extra_max)
+{
+    /* A run that takes longer cannot be the best any more. */
+    gint64 limit_ms = best != NULL && is_good(best, extra_max) ? best->makespan_ms : G_MAXINT64;
+
+    return choose(best, vr_conveyor_run(problem, manner, limit_ms), budget);
+}
+
+/* Small fleets that are hard to empty are worth looking at in every way. */
+static VrSchedule *
+solve(const VrProblem *problem, VrSchedule *best, gint64 budget)
+{
     g_autoptr(GArray) hops = vr_puzzle_solve(problem);
-    g_autoptr(VrSchedule) schedule = hops != NULL ? vr_sequence_lay_out(problem, hops) : NULL;
-    if (schedule != NULL)
-        keep_better(best, &schedule, budget);
+
+    return hops != NULL ? choose(best, vr_sequence_lay_out(problem, hops), budget) : best;
 }
 
 VrSchedule *
 vr_search_best(const VrProblem *problem)
 {
-    g_autoptr(VrSchedule) best = NULL;
-    gint64 budget = vr_conveyor_budget(problem);
+    gint64 budget = vr_conveyor_budget(problem), extra_max = 0;
+    guint runs = CLAMP(WORK_MAX / (problem->vm_count + 1), 1, RUNS_MAX);
+    VrSchedule *best = NULL;
 
-    for (guint i = 0; i < G_N_ELEMENTS(manners); i++) {
-        g_autoptr(VrSchedule) schedule = vr_conveyor_run(problem, &manners[i], G_MAXINT64);
-        keep_better(&best, &schedule, budget);
+    for (guint p = 0; p < problem->pool_count; p++)
+        extra_max += vr_bounds_extra_migrations(problem, p);
+    extra_max = MAX(extra_max, budget);
+    for (guint i = 0; i < runs && i < G_N_ELEMENTS(manners); i++)
+        best = try(problem, &manners[i], best, budget, extra_max);
+    for (guint i = 0; i < G_N_ELEMENTS(careful) && !is_good(best, extra_max); i++)
+        best = try(problem, &careful[i], best, budget, extra_max);
+    if (!is_good(best, extra_max))
+        best = solve(problem, best, budget);
+    for (guint i = G_N_ELEMENTS(manners); i < runs; i++) {
+        VrManner manner = shuffled[i % G_N_ELEMENTS(shuffled)];
+        manner.shuffle = i / G_N_ELEMENTS(shuffled);
+        best = try(problem, &manner, best, budget, extra_max);
     }
-    solve_if_hard(problem, &best, budget);
-    return g_steal_pointer(&best);
+    return best;
 }

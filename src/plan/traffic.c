@@ -210,7 +210,7 @@ vr_traffic_end(VrBelt *belt, guint vm)
     target->in_count--;
     target->vm_count++;
     target->inbound_count--;
-    target->inbound_mib -= vr_inventory_vm(belt->problem->inventory, vm)->resident_mib;
+    target->inbound_link_mib -= belt->problem->vms[vm].link_mib;
     belt->in_flight_count--;
     flow->left_count--;
     own->host = target_index;

@@ -20,17 +20,17 @@ test_planner_empty_host_is_updated_first_and_takes_the_next(void **state)
     add_vm(fixture->inventory, 2, "h2", 2000);
     add_vm(fixture->inventory, 3, "h2", 1000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v1 h1>h3 after 1\n"
-                                                   "3 migrate v2 h2>h3 after 1\n"
-                                                   "4 migrate v3 h2>h3 after 1\n"
-                                                   "5 update h1 after 2\n"
-                                                   "6 update h2 after 3,4\n");
+                                                   "2 migrate v2 h2>h3 after 1\n"
+                                                   "3 migrate v3 h2>h3 after 1\n"
+                                                   "4 migrate v1 h1>h3 after 1\n"
+                                                   "5 update h2 after 2,3\n"
+                                                   "6 update h1 after 4\n");
     assert_string_equal(vr_plan_step(plan, 0)->why, "h3 is empty");
     assert_string_equal(vr_plan_step(plan, 1)->why,
-                        "to h3: the fullest updated host with room (5800 MiB left)");
+                        "to h3: the fullest updated host with room (7800 MiB left)");
     assert_string_equal(
         vr_plan_step(plan, 4)->why,
-        "h1 is next: its one VM fits on h3, and of all that are left it takes longest");
+        "h2 is next: its 2 VMs fit on h3, and of all that are left it takes longest");
     assert_int_equal(plan->summary.hosts_to_update, 3);
     assert_int_equal(plan->summary.vms, 3);
     assert_int_equal(plan->summary.migrations, 3);
@@ -105,10 +105,10 @@ test_planner_first_drain_goes_to_one_host_if_it_can(void **state)
     add_vm(fixture->inventory, 1, "h1", 5000);
     add_vm(fixture->inventory, 2, "h1", 3000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v1 h1>h3 after 1\n"
-                                                   "3 migrate v2 h1>h3 after 1\n"
-                                                   "4 update h2\n"
-                                                   "5 gate h3 for h1 after 2,3\n"
+                                                   "2 update h2\n"
+                                                   "3 migrate v1 h1>h3 after 1\n"
+                                                   "4 migrate v2 h1>h3 after 1\n"
+                                                   "5 gate h3 for h1 after 3,4\n"
                                                    "6 update h1 after 5\n");
 }
 
@@ -185,10 +185,10 @@ test_planner_group_member_may_go_where_another_has_left(void **state)
     add_vm(fixture->inventory, 1, "h1", 2000)->group = g_strdup("db");
     add_vm(fixture->inventory, 2, "h2", 1000)->group = g_strdup("db");
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v1 h1>h3 after 1\n"
-                                                   "3 update h1 after 2\n"
-                                                   "4 migrate v2 h2>h1 after 3\n"
-                                                   "5 update h2 after 4\n");
+                                                   "2 migrate v2 h2>h3 after 1\n"
+                                                   "3 update h2 after 2\n"
+                                                   "4 migrate v1 h1>h2 after 3\n"
+                                                   "5 update h1 after 4\n");
 }
 
 static void
@@ -237,11 +237,11 @@ test_planner_vms_stay_in_their_pool(void **state)
     add_vm(fixture->inventory, 1, "a1", 5000);
     add_vm(fixture->inventory, 2, "b1", 5000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update a2\n"
-                                                   "2 migrate v1 a1>a2 after 1\n"
-                                                   "3 update b2\n"
-                                                   "4 migrate v2 b1>b2 after 3\n"
-                                                   "5 update a1 after 2\n"
-                                                   "6 update b1 after 4\n");
+                                                   "2 update b2\n"
+                                                   "3 migrate v1 a1>a2 after 1\n"
+                                                   "4 update a1 after 3\n"
+                                                   "5 migrate v2 b1>b2 after 2\n"
+                                                   "6 update b1 after 5\n");
 }
 
 static void
@@ -256,10 +256,10 @@ test_planner_affinity_group_goes_together(void **state)
     add_vm(fixture->inventory, 1, "h1", 3000)->group = g_strdup("pair");
     add_vm(fixture->inventory, 2, "h1", 3000)->group = g_strdup("pair");
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v1 h1>h3 after 1\n"
-                                                   "3 migrate v2 h1>h3 after 1\n"
-                                                   "4 update h2\n"
-                                                   "5 update h1 after 2,3\n");
+                                                   "2 update h2\n"
+                                                   "3 migrate v1 h1>h3 after 1\n"
+                                                   "4 migrate v2 h1>h3 after 1\n"
+                                                   "5 update h1 after 3,4\n");
 }
 
 static void
@@ -293,11 +293,11 @@ test_planner_host_over_its_limits_takes_nothing_but_may_be_emptied(void **state)
     add_vm(fixture->inventory, 1, "h1", 1000)->vcpus = 4;
     add_vm(fixture->inventory, 2, "h2", 1000);
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h3\n"
-                                                   "2 migrate v2 h2>h3 after 1\n"
-                                                   "3 update h4\n"
-                                                   "4 migrate v1 h1>h4 after 3\n"
-                                                   "5 update h2 after 2\n"
-                                                   "6 update h1 after 4\n");
+                                                   "2 update h4\n"
+                                                   "3 migrate v2 h2>h3 after 1\n"
+                                                   "4 update h2 after 3\n"
+                                                   "5 migrate v1 h1>h4 after 2\n"
+                                                   "6 update h1 after 5\n");
 }
 
 static void
