@@ -269,7 +269,7 @@ append_levers(GString *out, const GPtrArray *levers, guint width)
             g_string_append_printf(text, "limited by %s: %s would make it about %s",
                                    vr_lever_limit(leverage->lever), leverage->change, span);
         else
-            g_string_append_printf(text, ", %s %s", leverage->change, span);
+            g_string_append_printf(text, ", %s (%s)", leverage->change, span);
     }
     if (text->len > 0)
         vr_text_append_wrapped(out, text->str, "  ", width);
