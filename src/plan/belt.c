@@ -146,14 +146,19 @@ shelf_of(const VrBelt *self, VrHostState state)
     g_assert_not_reached();
 }
 
-/* A host over its own limits takes nothing away from what the others have. */
+/* Room in a hole that is too small for any VM does not count. */
 static void
 add_frees(VrBelt *self, guint host, gint shelf, gint sign)
 {
-    VrAmount *sum = &self->pools[self->problem->hosts[host].pool].frees[shelf];
+    guint pool = self->problem->hosts[host].pool;
+    const VrProblemPool *own = &self->problem->pools[pool];
+    const VrAmount *frees = &self->capacity->frees[host];
+    VrAmount *sum = &self->pools[pool].frees[shelf];
 
+    if (frees->of[own->binding] < own->block_min)
+        return;
     for (guint r = 0; r < VR_RESOURCE_CPU; r++)
-        sum->of[r] += sign * MAX(self->capacity->frees[host].of[r], 0);
+        sum->of[r] += sign * MAX(frees->of[r], 0);
 }
 
 static void

@@ -43,7 +43,7 @@ typedef struct {
     guint out_count, in_count;
     gint64 out_rate, in_rate;
     guint out_first, out_last; /* VMs that wait to leave it, longest first */
-    guint in_first, in_last;   /* VMs that wait to come, in the order of their promises */
+    guint in_first, in_last;   /* flows that wait to come, in the order of their promises */
     guint first_flow;
     gint64 ready_ms; /* when it can take VMs, as far as one can tell; 0: now */
     gint64 gates_end_ms;
@@ -56,10 +56,11 @@ typedef struct {
 
 typedef struct {
     guint host;
-    guint flow; /* that it belongs to; VR_NONE: it stays */
-    guint out_next, out_previous, in_next, in_previous;
-    gint64 rate_mib_per_s; /* while in flight */
-    gint64 left_mib;       /* for its step */
+    guint flow;                     /* that it belongs to; VR_NONE: it stays */
+    guint out_next, out_previous;   /* that wait to leave the host */
+    guint flow_next, flow_previous; /* those of them of the same flow */
+    gint64 rate_mib_per_s;          /* while in flight */
+    gint64 left_mib;                /* for its step */
     VrChoice choice;
 } VrBeltVm;
 
@@ -67,11 +68,13 @@ typedef struct {
 typedef struct {
     guint source, target;
     gboolean extra;
-    guint left_count; /* that have not arrived */
-    guint after;      /* of each of its migrations; 0: not known yet */
-    GArray *ids;      /* (nullable) (element-type guint) of its migrations so far */
-    guint gate;       /* id of its gate; 0: has none, or none yet */
-    guint next;       /* flow of the same source; VR_NONE */
+    guint left_count;           /* that have not arrived */
+    guint after;                /* of each of its migrations; 0: not known yet */
+    GArray *ids;                /* (nullable) (element-type guint) of its migrations so far */
+    guint gate;                 /* id of its gate; 0: has none, or none yet */
+    guint next;                 /* flow of the same source; VR_NONE */
+    guint first, last;          /* its VMs that wait, longest first */
+    guint in_next, in_previous; /* flows with waiting VMs to the same target */
 } VrFlow;
 
 typedef struct {

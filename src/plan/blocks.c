@@ -52,11 +52,12 @@ vr_problem_build_blocks(const VrProblem *self, VrResource binding, GArray *vms)
     Sorting sorting = {self, binding};
     GArray *blocks = g_array_sized_new(FALSE, FALSE, sizeof(VrBlock), vms->len);
 
-    g_array_sort_with_data(vms, compare_affinity, &sorting);
+    if (self->has_affinity)
+        g_array_sort_with_data(vms, compare_affinity, &sorting);
     for (guint i = 0; i < vms->len; i++) {
         const guint *vm = &g_array_index(vms, guint, i);
         gint64 link_mib = self->vms[*vm].link_mib;
-        gint group = affinity_group(self, *vm);
+        gint group = self->has_affinity ? affinity_group(self, *vm) : -1;
         if (group >= 0 && i > 0 && affinity_group(self, vm[-1]) == group) {
             VrBlock *last = &g_array_index(blocks, VrBlock, blocks->len - 1);
             last->count++;

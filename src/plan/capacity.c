@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/capacity.h"
 
-_Static_assert(sizeof(gpointer) >= sizeof(guint64), "a key is a rule and a host in one pointer");
-
-/* Two numbers in one key: spread over all bits, or hosts of one rule would be neighbours. */
-static guint
-hash_key(gconstpointer key)
-{
-    return (guint)((guint64)GPOINTER_TO_SIZE(key) * 0x9e3779b97f4a7c15u >> 32);
-}
-
 /* Rules that count VMs on a host: anti-affinity groups, then names that occur twice. */
-static gpointer
-key_of(guint rule, guint host)
-{
-    return GSIZE_TO_POINTER((guint64)rule << 32 | host);
-}
-
-static guint
+static gint64
 count_present(const VrCapacity *self, guint rule, guint host)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(self->present, key_of(rule, host)));
+    const VrPresence *presence = &self->presences[host];
+    gint64 count = 0;
+
+    for (guint i = 0; i < presence->count; i++)
+        count += presence->rules[i] == rule;
+    return count;
 }
 
 static void
-add_present(VrCapacity *self, guint rule, guint host, gint change)
+add_present(VrCapacity *self, guint rule, guint host)
 {
-    guint count = count_present(self, rule, host);
+    VrPresence *presence = &self->presences[host];
 
-    g_assert(change > 0 || count > 0);
-    g_hash_table_insert(self->present, key_of(rule, host), GUINT_TO_POINTER(count + (guint)change));
+    if (presence->count == presence->size) {
+        presence->size = presence->size * 2 + 8;
+        presence->rules = g_renew(guint, presence->rules, presence->size);
+    }
+    presence->rules[presence->count++] = rule;
+}
+
+static void
+remove_present(VrCapacity *self, guint rule, guint host)
+{
+    VrPresence *presence = &self->presences[host];
+    guint i = presence->count;
+
+    /* What came last is taken back first, mostly. */
+    do
+        g_assert(i > 0);
+    while (presence->rules[--i] != rule);
+    presence->rules[i] = presence->rules[--presence->count];
 }
 
 /* The VM's anti-affinity group. NULL: it is in none. */
@@ -51,14 +57,21 @@ name_rule(const VrCapacity *self, guint vm)
 }
 
 static void
-count_vm(VrCapacity *self, guint vm, guint host, gint change)
+add_vm(VrCapacity *self, guint vm, guint host)
 {
-    const VrProblemVm *own = &self->problem->vms[vm];
-
     if (spread_group(self, vm) != NULL)
-        add_present(self, (guint)own->group, host, change);
-    if (own->name_id != 0)
-        add_present(self, name_rule(self, vm), host, change);
+        add_present(self, (guint)self->problem->vms[vm].group, host);
+    if (self->problem->vms[vm].name_id != 0)
+        add_present(self, name_rule(self, vm), host);
+}
+
+static void
+remove_vm(VrCapacity *self, guint vm, guint host)
+{
+    if (spread_group(self, vm) != NULL)
+        remove_present(self, (guint)self->problem->vms[vm].group, host);
+    if (self->problem->vms[vm].name_id != 0)
+        remove_present(self, name_rule(self, vm), host);
 }
 
 VrCapacity *
@@ -68,18 +81,18 @@ vr_capacity_new(const VrProblem *problem)
 
     self->problem = problem;
     self->frees = g_new(VrAmount, problem->host_count);
-    self->present = g_hash_table_new(hash_key, NULL);
+    self->presences = g_new0(VrPresence, problem->host_count);
     for (guint h = 0; h < problem->host_count; h++) {
         const VrProblemHost *host = &problem->hosts[h];
         self->frees[h] = host->room;
         vr_amount_subtract(&self->frees[h], &host->load);
         for (guint i = 0; i < host->vms->len; i++)
-            count_vm(self, g_array_index(host->vms, guint, i), h, 1);
+            add_vm(self, g_array_index(host->vms, guint, i), h);
         /* A definition that stays keeps its name from others for ever. */
         for (guint i = 0; i < host->offline->len; i++) {
             guint vm = g_array_index(host->offline, guint, i);
             if (problem->vms[vm].name_id != 0)
-                add_present(self, name_rule(self, vm), h, 1);
+                add_present(self, name_rule(self, vm), h);
         }
     }
     return self;
@@ -122,7 +135,7 @@ vr_capacity_take(VrCapacity *self, const VrBlock *block, guint host)
 {
     vr_amount_subtract(&self->frees[host], &block->size);
     for (guint i = 0; i < block->count; i++)
-        count_vm(self, block->vms[i], host, 1);
+        add_vm(self, block->vms[i], host);
 }
 
 void
@@ -130,7 +143,7 @@ vr_capacity_give(VrCapacity *self, const VrBlock *block, guint host)
 {
     vr_amount_add(&self->frees[host], &block->size);
     for (guint i = 0; i < block->count; i++)
-        count_vm(self, block->vms[i], host, -1);
+        remove_vm(self, block->vms[i], host);
 }
 
 void
@@ -138,7 +151,9 @@ vr_capacity_free(VrCapacity *self)
 {
     if (self == NULL)
         return;
-    g_hash_table_unref(self->present);
+    for (guint h = 0; h < self->problem->host_count; h++)
+        g_free(self->presences[h].rules);
+    g_free(self->presences);
     g_free(self->frees);
     g_free(self);
 }

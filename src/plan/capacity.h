@@ -10,10 +10,16 @@
 
 G_BEGIN_DECLS
 
+/* Which rules the VMs of a host come under, each as often as VMs: few, so a list is fastest. */
+typedef struct {
+    guint *rules;
+    guint count, size;
+} VrPresence;
+
 typedef struct {
     const VrProblem *problem;
-    VrAmount *frees;     /* per host; negative on a host over its own limits */
-    GHashTable *present; /* (rule, host) -> how many VMs of that rule are there */
+    VrAmount *frees;       /* per host; negative on a host over its own limits */
+    VrPresence *presences; /* per host */
 } VrCapacity;
 
 typedef enum {

@@ -62,6 +62,20 @@ try_drain(VrConveyor *self, guint host, VrTurn turn, gboolean whole_only)
     return FALSE;
 }
 
+/* Is there room for the VMs of at least one host? Extras may have come since; they add to loads. */
+static gboolean
+has_room_for_any(const VrConveyor *self, guint pool)
+{
+    const VrBelt *belt = self->belt;
+    const VrBeltPool *own = &belt->pools[pool];
+    VrResource binding = belt->problem->pools[pool].binding;
+    guint lightest = self->orders[VR_ORDER_LIGHTEST]->heads[pool];
+
+    return lightest != VR_NONE &&
+           belt->problem->hosts[lightest].load.of[binding] <=
+               own->frees[VR_SHELF_READY].of[binding] + own->frees[VR_SHELF_AHEAD].of[binding];
+}
+
 /* The first host of the order that can be drained, down to those with a cycle of `cycle_ms_min`. */
 static gboolean
 drain_first(VrConveyor *self, guint pool, VrOrderKind kind, gint64 cycle_ms_min,
@@ -90,6 +104,8 @@ drain_one(VrConveyor *self, guint pool, gboolean whole_only)
     const VrBelt *belt = self->belt;
     guint first = self->orders[VR_ORDER_PREFERRED]->heads[pool];
 
+    if (!has_room_for_any(self, pool))
+        return FALSE;
     /* The request's own order is kept: nobody overtakes. */
     if (first != VR_NONE && belt->problem->hosts[first].rank != G_MAXUINT)
         return can_be_drained(self, first) && try_drain(self, first, VR_TURN_ORDER, whole_only);

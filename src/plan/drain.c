@@ -14,6 +14,8 @@ find_flow(VrBelt *belt, guint source, const VrPlace *place)
     VrFlow flow = {.source = source,
                    .target = place->target,
                    .extra = place->extra,
+                   .first = VR_NONE,
+                   .last = VR_NONE,
                    .next = belt->hosts[source].first_flow};
     g_array_append_val(belt->flows, flow);
     belt->hosts[source].first_flow = belt->flows->len - 1;

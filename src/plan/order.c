@@ -90,6 +90,10 @@ describe(const VrBelt *belt, VrOrderKind kind, guint host)
         key.first = shuffle(belt->hosts[host].cycle_ms, host, number);
         return key;
     }
+    if (kind == VR_ORDER_LIGHTEST) {
+        key.first = -vr_belt_load(belt, host);
+        return key;
+    }
     key.rank = own->rank;
     key.first = shuffle(growth_key(belt, host), host, number);
     if (belt->manner->preference == VR_PREFER_GIANTS) {

@@ -9,6 +9,7 @@ G_BEGIN_DECLS
 typedef enum {
     VR_ORDER_PREFERRED, /* after the request's own order, by the manner's preference */
     VR_ORDER_LONGEST,   /* drain and update take longest: good once all that is left fits */
+    VR_ORDER_LIGHTEST,  /* by load: if the first needs more room than there is, all do */
     VR_ORDERS,
 } VrOrderKind;
 

@@ -41,6 +41,7 @@ build_pools(VrProblem *self)
             continue;
         VrProblemPool *pool = &self->pools[self->pool_count++];
         pool->name = name;
+        pool->block_min = G_MAXINT64;
         pool->hosts = g_array_new(FALSE, FALSE, sizeof(guint));
     }
     for (guint h = 0; h < self->host_count; h++) {
@@ -78,34 +79,39 @@ build_hosts(VrProblem *self)
     }
 }
 
-static int
-compare_names(gconstpointer a, gconstpointer b, gpointer data)
+static guint64
+hash_name(const char *name)
 {
-    const VrInventory *const *inventory = data;
+    guint64 hash = 0xcbf29ce484222325u;
 
-    return strcmp(vr_inventory_vm(*inventory, *(const guint *)a)->name,
-                  vr_inventory_vm(*inventory, *(const guint *)b)->name);
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (guchar)*name) * 0x100000001b3u;
+    return hash ^ hash >> 32;
 }
 
 /* Few names occur twice; only those have to be looked for on a target. */
 static void
 number_names(VrProblem *self)
 {
-    g_autoptr(GArray) order = g_array_sized_new(FALSE, FALSE, sizeof(guint), self->vm_count);
-    const VrInventory *inventory = self->inventory;
-    guint id = 0;
+    guint size = 16, id = 0;
 
-    for (guint v = 0; v < self->vm_count; v++)
-        g_array_append_val(order, v);
-    g_array_sort_with_data(order, compare_names, &inventory);
-    for (guint i = 1; i < order->len; i++) {
-        guint *a = &g_array_index(order, guint, i - 1);
-        guint *b = &g_array_index(order, guint, i);
-        if (compare_names(a, b, &inventory) != 0)
+    while (size < 2 * self->vm_count)
+        size *= 2;
+    g_autofree guint *slots = g_new0(guint, size); /* index + 1 of the first VM of a name */
+    for (guint v = 0; v < self->vm_count; v++) {
+        const char *name = vr_inventory_vm(self->inventory, v)->name;
+        guint at = (guint)hash_name(name) & (size - 1);
+        while (slots[at] != 0 &&
+               strcmp(vr_inventory_vm(self->inventory, slots[at] - 1)->name, name) != 0)
+            at = (at + 1) & (size - 1);
+        if (slots[at] == 0) {
+            slots[at] = v + 1;
             continue;
-        if (self->vms[*a].name_id == 0)
-            self->vms[*a].name_id = ++id;
-        self->vms[*b].name_id = self->vms[*a].name_id;
+        }
+        VrProblemVm *first = &self->vms[slots[at] - 1];
+        if (first->name_id == 0)
+            first->name_id = ++id;
+        self->vms[v].name_id = first->name_id;
     }
 }
 
@@ -204,6 +210,7 @@ build_groups(VrProblem *self)
     for (guint g = 0; g < self->group_count; g++) {
         const VrGroup *group = vr_inventory_group(self->inventory, g);
         gboolean only = group->rule == VR_GROUP_ONLY_HOSTS;
+        self->has_affinity |= group->rule == VR_GROUP_AFFINITY;
         if (!only && group->rule != VR_GROUP_NEVER_HOSTS)
             continue;
         self->allowed[g] = g_new(guint8, self->host_count);
@@ -214,6 +221,19 @@ build_groups(VrProblem *self)
             self->allowed[g][host] = (guint8)only;
         }
     }
+}
+
+static void
+build_blocks(VrProblem *self, guint host)
+{
+    VrProblemHost *own = &self->hosts[host];
+    VrProblemPool *pool = &self->pools[own->pool];
+
+    own->blocks = vr_problem_build_blocks(self, pool->binding, own->vms);
+    if (own->blocks->len == 0)
+        return;
+    const VrBlock *last = &g_array_index(own->blocks, VrBlock, own->blocks->len - 1);
+    pool->block_min = MIN(pool->block_min, last->size.of[pool->binding]);
 }
 
 VrProblem *
@@ -236,8 +256,7 @@ vr_problem_new(const VrInventory *inventory, const VrPolicy *policy)
     build_groups(self);
     number_domains(self);
     for (guint h = 0; h < self->host_count; h++)
-        self->hosts[h].blocks =
-            vr_problem_build_blocks(self, vr_problem_binding(self, h), self->hosts[h].vms);
+        build_blocks(self, h);
     return self;
 }
 

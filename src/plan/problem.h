@@ -61,6 +61,7 @@ typedef struct {
     const char *name;
     GArray *hosts;      /* (element-type guint) ascending */
     VrResource binding; /* the one of memory and vCPUs that is scarcer */
+    gint64 block_min;   /* the smallest of its blocks, by that */
 } VrProblemPool;
 
 typedef struct {
@@ -69,9 +70,10 @@ typedef struct {
     guint host_count, vm_count, pool_count, domain_count, group_count;
     VrProblemHost *hosts;
     VrProblemVm *vms;
-    VrProblemPool *pools; /* by name */
-    guint8 **allowed;     /* per group: TRUE for each host where its VMs may run; NULL: all */
-    VrPlanSkip **skipped; /* per host; NULL if it is not skipped */
+    VrProblemPool *pools;  /* by name */
+    gboolean has_affinity; /* some group has that rule */
+    guint8 **allowed;      /* per group: TRUE for each host where its VMs may run; NULL: all */
+    VrPlanSkip **skipped;  /* per host; NULL if it is not skipped */
 } VrProblem;
 
 /* Every host that is not updated has the role VR_ROLE_UPDATE. */

@@ -2,33 +2,66 @@
 #include "plan/cost.h"
 #include "plan/traffic.h"
 
+static void
+queue_flow(VrBelt *belt, guint index)
+{
+    VrFlow *flow = vr_belt_flow(belt, index);
+    VrBeltHost *target = &belt->hosts[flow->target];
+
+    flow->in_next = VR_NONE;
+    flow->in_previous = target->in_last;
+    if (target->in_last != VR_NONE)
+        vr_belt_flow(belt, target->in_last)->in_next = index;
+    else
+        target->in_first = index;
+    target->in_last = index;
+}
+
+static void
+unqueue_flow(VrBelt *belt, const VrFlow *flow)
+{
+    VrBeltHost *target = &belt->hosts[flow->target];
+
+    if (flow->in_previous != VR_NONE)
+        vr_belt_flow(belt, flow->in_previous)->in_next = flow->in_next;
+    else
+        target->in_first = flow->in_next;
+    if (flow->in_next != VR_NONE)
+        vr_belt_flow(belt, flow->in_next)->in_previous = flow->in_previous;
+    else
+        target->in_last = flow->in_previous;
+}
+
 void
 vr_traffic_queue(VrBelt *belt, guint vm)
 {
     VrBeltVm *own = &belt->vms[vm];
-    const VrFlow *flow = vr_belt_flow(belt, own->flow);
-    VrBeltHost *source = &belt->hosts[flow->source], *target = &belt->hosts[flow->target];
+    VrFlow *flow = vr_belt_flow(belt, own->flow);
+    VrBeltHost *source = &belt->hosts[flow->source];
 
-    own->out_next = own->in_next = VR_NONE;
+    own->out_next = own->flow_next = VR_NONE;
     own->out_previous = source->out_last;
-    own->in_previous = target->in_last;
+    own->flow_previous = flow->last;
     if (source->out_last != VR_NONE)
         belt->vms[source->out_last].out_next = vm;
     else
         source->out_first = vm;
-    if (target->in_last != VR_NONE)
-        belt->vms[target->in_last].in_next = vm;
-    else
-        target->in_first = vm;
-    source->out_last = target->in_last = vm;
+    source->out_last = vm;
+    if (flow->last != VR_NONE) {
+        belt->vms[flow->last].flow_next = vm;
+    } else {
+        flow->first = vm;
+        queue_flow(belt, own->flow);
+    }
+    flow->last = vm;
 }
 
 static void
 leave_queues(VrBelt *belt, guint vm)
 {
     const VrBeltVm *own = &belt->vms[vm];
-    const VrFlow *flow = vr_belt_flow(belt, own->flow);
-    VrBeltHost *source = &belt->hosts[flow->source], *target = &belt->hosts[flow->target];
+    VrFlow *flow = vr_belt_flow(belt, own->flow);
+    VrBeltHost *source = &belt->hosts[flow->source];
 
     if (own->out_previous != VR_NONE)
         belt->vms[own->out_previous].out_next = own->out_next;
@@ -38,14 +71,16 @@ leave_queues(VrBelt *belt, guint vm)
         belt->vms[own->out_next].out_previous = own->out_previous;
     else
         source->out_last = own->out_previous;
-    if (own->in_previous != VR_NONE)
-        belt->vms[own->in_previous].in_next = own->in_next;
+    if (own->flow_previous != VR_NONE)
+        belt->vms[own->flow_previous].flow_next = own->flow_next;
     else
-        target->in_first = own->in_next;
-    if (own->in_next != VR_NONE)
-        belt->vms[own->in_next].in_previous = own->in_previous;
+        flow->first = own->flow_next;
+    if (own->flow_next != VR_NONE)
+        belt->vms[own->flow_next].flow_previous = own->flow_previous;
     else
-        target->in_last = own->in_previous;
+        flow->last = own->flow_previous;
+    if (flow->first == VR_NONE)
+        unqueue_flow(belt, flow);
 }
 
 static gboolean
@@ -54,6 +89,7 @@ has_slot_out(const VrBelt *belt, guint host)
     const VrLimits *limits = belt->limits;
 
     return belt->hosts[host].out_count < MAX(limits->migrations_out_per_host, 1) &&
+           belt->hosts[host].out_rate < belt->problem->hosts[host].link_mib_per_s &&
            (limits->migrations_max == 0 || belt->in_flight_count < limits->migrations_max);
 }
 
@@ -63,6 +99,7 @@ has_slot_in(const VrBelt *belt, guint host)
     const VrLimits *limits = belt->limits;
 
     return belt->hosts[host].in_count < MAX(limits->migrations_in_per_host, 1) &&
+           belt->hosts[host].in_rate < belt->problem->hosts[host].link_mib_per_s &&
            (limits->migrations_max == 0 || belt->in_flight_count < limits->migrations_max);
 }
 
@@ -164,15 +201,17 @@ start(VrBelt *belt, guint vm, gint64 rate)
     vr_agenda_add(belt->agenda, end_ms, VR_AGENDA_MIGRATION, vm);
 }
 
-static void
+static gboolean
 try_start(VrBelt *belt, guint vm)
 {
     const VrFlow *flow = vr_belt_flow(belt, belt->vms[vm].flow);
     gint64 rate;
 
-    if (is_open_for(belt, flow) && has_slot_out(belt, flow->source) &&
-        has_slot_in(belt, flow->target) && (rate = find_rate(belt, flow)) > 0)
-        start(belt, vm, rate);
+    if (!has_slot_out(belt, flow->source) || !has_slot_in(belt, flow->target) ||
+        !is_open_for(belt, flow) || (rate = find_rate(belt, flow)) == 0)
+        return FALSE;
+    start(belt, vm, rate);
+    return TRUE;
 }
 
 void
@@ -180,7 +219,7 @@ vr_traffic_wake_source(VrBelt *belt, guint host)
 {
     for (guint vm = belt->hosts[host].out_first; vm != VR_NONE && has_slot_out(belt, host);) {
         guint next = belt->vms[vm].out_next;
-        try_start(belt, vm);
+        (void)try_start(belt, vm);
         vm = next;
     }
 }
@@ -188,10 +227,13 @@ vr_traffic_wake_source(VrBelt *belt, guint host)
 void
 vr_traffic_wake_target(VrBelt *belt, guint host)
 {
-    for (guint vm = belt->hosts[host].in_first; vm != VR_NONE && has_slot_in(belt, host);) {
-        guint next = belt->vms[vm].in_next;
-        try_start(belt, vm);
-        vm = next;
+    for (guint f = belt->hosts[host].in_first; f != VR_NONE && has_slot_in(belt, host);) {
+        guint next = vr_belt_flow(belt, f)->in_next;
+        /* If one VM of a flow has to wait, so have the others. */
+        while (vr_belt_flow(belt, f)->first != VR_NONE &&
+               try_start(belt, vr_belt_flow(belt, f)->first))
+            continue;
+        f = next;
     }
 }
 
