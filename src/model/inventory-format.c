@@ -1,50 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <virt-roll/inventory.h>
 
-#include "base/json.h"
+#include "base/json-writer.h"
 #include "base/time.h"
 #include "model/inventory-fields.h"
 
 static void
-append_integer(GString *out, gint64 value)
+write_texts(VrJsonWriter *out, const GPtrArray *texts)
 {
-    char digits[21];
-    guint at = sizeof digits;
-    gboolean is_negative = value < 0;
-    do {
-        int digit = (int)(value % 10);
-        digits[--at] = (char)('0' + ABS(digit));
-        value /= 10;
-    } while (value != 0);
-    if (is_negative)
-        digits[--at] = '-';
-    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
+    vr_json_writer_begin(out, '[');
+    for (guint i = 0; i < texts->len; i++)
+        vr_json_writer_string(out, g_ptr_array_index(texts, i));
+    vr_json_writer_end(out, ']');
 }
 
 static void
-append_texts(GString *out, const GPtrArray *texts)
-{
-    g_string_append_c(out, '[');
-    for (guint i = 0; i < texts->len; i++) {
-        if (i > 0)
-            g_string_append_c(out, ',');
-        vr_json_append_string(out, g_ptr_array_index(texts, i));
-    }
-    g_string_append_c(out, ']');
-}
-
-static void
-append_updated(GString *out, VrUpdated updated)
+write_updated(VrJsonWriter *out, VrUpdated updated)
 {
     switch (updated) {
     case VR_UPDATED_NO:
-        g_string_append(out, "false");
+        vr_json_writer_boolean(out, FALSE);
         return;
     case VR_UPDATED_YES:
-        g_string_append(out, "true");
+        vr_json_writer_boolean(out, TRUE);
         return;
     case VR_UPDATED_NOT_ASSESSED:
-        g_string_append(out, "null");
+        vr_json_writer_null(out);
         return;
     }
     g_assert_not_reached();
@@ -72,96 +53,92 @@ is_written(const VrField *field, gconstpointer place)
 }
 
 static void
-append_field(GString *out, const VrField *field, gconstpointer place)
+write_field(VrJsonWriter *out, const VrField *field, gconstpointer place)
 {
     switch (field->kind) {
     case VR_FIELD_TEXT:
     case VR_FIELD_UUID:
-        vr_json_append_string(out, *(const char *const *)place);
+        vr_json_writer_string(out, *(const char *const *)place);
         return;
     case VR_FIELD_INTEGER:
-        append_integer(out, *(const gint64 *)place);
+        vr_json_writer_integer(out, *(const gint64 *)place);
         return;
     case VR_FIELD_BOOLEAN:
-        g_string_append(out, *(const gboolean *)place ? "true" : "false");
+        vr_json_writer_boolean(out, *(const gboolean *)place);
         return;
     case VR_FIELD_STATE:
-        vr_json_append_string(out, vr_vm_state_to_string(*(const VrVmState *)place));
+        vr_json_writer_string(out, vr_vm_state_to_string(*(const VrVmState *)place));
         return;
     case VR_FIELD_UPDATED:
-        append_updated(out, *(const VrUpdated *)place);
+        write_updated(out, *(const VrUpdated *)place);
         return;
     case VR_FIELD_RULE:
-        vr_json_append_string(out, vr_group_rule_to_string(*(const VrGroupRule *)place));
+        vr_json_writer_string(out, vr_group_rule_to_string(*(const VrGroupRule *)place));
         return;
     case VR_FIELD_TEXTS:
-        append_texts(out, *(const GPtrArray *const *)place);
+        write_texts(out, *(const GPtrArray *const *)place);
         return;
     }
     g_assert_not_reached();
 }
 
 static void
-append_item(GString *out, const VrInventoryKind *kind, gconstpointer item)
+write_item(VrJsonWriter *out, const VrInventoryKind *kind, gconstpointer item)
 {
-    gboolean is_first = TRUE;
-    g_string_append_c(out, '{');
+    vr_json_writer_begin(out, '{');
     for (guint i = 0; i < kind->field_count; i++) {
         const VrField *field = &kind->fields[i];
         gconstpointer place = (const char *)item + field->offset;
         if (!is_written(field, place))
             continue;
-        if (!is_first)
-            g_string_append_c(out, ',');
-        is_first = FALSE;
-        g_string_append_c(out, '"');
-        g_string_append(out, field->name);
-        g_string_append(out, "\":");
-        append_field(out, field, place);
+        vr_json_writer_name(out, field->name);
+        write_field(out, field, place);
     }
-    g_string_append_c(out, '}');
+    vr_json_writer_end(out, '}');
 }
 
 static void
-append_items(GString *out, const VrInventoryKind *kind, const GPtrArray *items)
+write_items(VrJsonWriter *out, const VrInventoryKind *kind, const GPtrArray *items)
 {
-    g_string_append_printf(out, ",\"%s\":[", kind->name);
-    for (guint i = 0; i < items->len; i++) {
-        if (i > 0)
-            g_string_append_c(out, ',');
-        append_item(out, kind, g_ptr_array_index(items, i));
-    }
-    g_string_append_c(out, ']');
+    vr_json_writer_name(out, kind->name);
+    vr_json_writer_begin(out, '[');
+    for (guint i = 0; i < items->len; i++)
+        write_item(out, kind, g_ptr_array_index(items, i));
+    vr_json_writer_end(out, ']');
 }
 
-static GString *
-format_canonical(const VrInventory *self, gboolean with_taken_at)
+static void
+write_inventory(VrJsonWriter *out, const VrInventory *self, gboolean with_taken_at)
 {
-    GString *out = g_string_new("{\"format\":\"" VR_INVENTORY_FORMAT "\"");
-    append_items(out, &vr_inventory_group_kind, self->groups);
-    append_items(out, &vr_inventory_host_kind, self->hosts);
+    vr_json_writer_begin(out, '{');
+    vr_json_writer_name(out, "format");
+    vr_json_writer_string(out, VR_INVENTORY_FORMAT);
+    write_items(out, &vr_inventory_group_kind, self->groups);
+    write_items(out, &vr_inventory_host_kind, self->hosts);
     if (with_taken_at && self->taken_at_us != 0) {
         g_autofree char *taken_at = vr_time_format_utc(self->taken_at_us);
-        g_string_append_printf(out, ",\"taken_at\":\"%s\"", taken_at);
+        vr_json_writer_name(out, "taken_at");
+        vr_json_writer_string(out, taken_at);
     }
-    append_items(out, &vr_inventory_vm_kind, self->vms);
-    g_string_append_c(out, '}');
-    return out;
+    write_items(out, &vr_inventory_vm_kind, self->vms);
+    vr_json_writer_end(out, '}');
 }
 
 char *
 vr_inventory_digest(const VrInventory *self)
 {
-    GString *text = format_canonical(self, FALSE);
-    char *digest = vr_json_sha256(text->str);
-    g_string_free(text, TRUE);
-    return digest;
+    VrJsonWriter out = vr_json_writer_digest();
+
+    write_inventory(&out, self, FALSE);
+    return vr_json_writer_finish(&out);
 }
 
 char *
 vr_inventory_format(const VrInventory *self)
 {
-    GString *text = format_canonical(self, TRUE);
-    g_string_append_c(text, '\n');
-    return g_string_free(text, FALSE);
+    VrJsonWriter out = vr_json_writer_text();
+
+    write_inventory(&out, self, TRUE);
+    g_string_append_c(out.text, '\n');
+    return vr_json_writer_finish(&out);
 }

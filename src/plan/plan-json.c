@@ -2,128 +2,128 @@
 /* The format `virt-roll-plan/1`. */
 #include <string.h>
 
+#include "base/json-writer.h"
 #include "base/json.h"
 #include "base/reader.h"
 #include "plan/build.h"
 
 #define PLAN_FORMAT "virt-roll-plan/1"
 
-/* X(member of VrPlanSummary, which is also its name in JSON) */
+/* X(member of VrPlanSummary, which is also its name in JSON), by name */
 #define SUMMARY_FIELDS(X)                                                                          \
-    X(hosts)                                                                                       \
-    X(hosts_to_update)                                                                             \
-    X(hosts_skipped)                                                                               \
-    X(vms)                                                                                         \
-    X(migrations)                                                                                  \
-    X(migrations_lower_bound)                                                                      \
+    X(exposure_vm_ms)                                                                              \
     X(extra_migrations)                                                                            \
-    X(makespan_ms)                                                                                 \
+    X(hosts)                                                                                       \
+    X(hosts_down_peak)                                                                             \
+    X(hosts_skipped)                                                                               \
+    X(hosts_to_update)                                                                             \
     X(makespan_lower_bound_ms)                                                                     \
     X(makespan_lower_bound_one_migration_ms)                                                       \
+    X(makespan_ms)                                                                                 \
+    X(migrations)                                                                                  \
     X(migrations_in_flight_peak)                                                                   \
-    X(hosts_down_peak)                                                                             \
-    X(exposure_vm_ms)
+    X(migrations_lower_bound)                                                                      \
+    X(vms)
 
 static void
-add_string(JsonBuilder *builder, const char *name, const char *value)
+write_string(VrJsonWriter *out, const char *name, const char *value)
 {
     if (value == NULL)
         return;
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
+    vr_json_writer_name(out, name);
+    vr_json_writer_string(out, value);
 }
 
 static void
-add_integer(JsonBuilder *builder, const char *name, gint64 value)
+write_integer(VrJsonWriter *out, const char *name, gint64 value)
 {
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, value);
+    vr_json_writer_name(out, name);
+    vr_json_writer_integer(out, value);
 }
 
 static void
-build_step(JsonBuilder *builder, const VrPlanStep *step)
+write_step(VrJsonWriter *out, const VrPlanStep *step)
 {
-    json_builder_begin_object(builder);
-    add_integer(builder, "id", step->id);
-    add_string(builder, "kind", vr_step_kind_to_string(step->kind));
-    add_string(builder, "host", step->host);
-    add_string(builder, "vm_uuid", step->vm_uuid);
-    add_string(builder, "vm", step->vm);
-    add_string(builder, "source", step->source);
-    add_string(builder, "target", step->target);
-    add_integer(builder, "start_ms", step->start_ms);
-    add_integer(builder, "end_ms", step->end_ms);
-    if (step->kind == VR_STEP_MIGRATE) {
-        add_integer(builder, "rate_mib_per_s", step->rate_mib_per_s);
-        json_builder_set_member_name(builder, "extra");
-        json_builder_add_boolean_value(builder, step->extra);
-    }
-    json_builder_set_member_name(builder, "after");
-    json_builder_begin_array(builder);
+    vr_json_writer_begin(out, '{');
+    vr_json_writer_name(out, "after");
+    vr_json_writer_begin(out, '[');
     for (guint i = 0; i < step->after->len; i++)
-        json_builder_add_int_value(builder, g_array_index(step->after, guint, i));
-    json_builder_end_array(builder);
-    add_string(builder, "why", step->why);
-    json_builder_end_object(builder);
+        vr_json_writer_integer(out, g_array_index(step->after, guint, i));
+    vr_json_writer_end(out, ']');
+    write_integer(out, "end_ms", step->end_ms);
+    if (step->kind == VR_STEP_MIGRATE) {
+        vr_json_writer_name(out, "extra");
+        vr_json_writer_boolean(out, step->extra);
+    }
+    write_string(out, "host", step->host);
+    write_integer(out, "id", step->id);
+    write_string(out, "kind", vr_step_kind_to_string(step->kind));
+    if (step->kind == VR_STEP_MIGRATE)
+        write_integer(out, "rate_mib_per_s", step->rate_mib_per_s);
+    write_string(out, "source", step->source);
+    write_integer(out, "start_ms", step->start_ms);
+    write_string(out, "target", step->target);
+    write_string(out, "vm", step->vm);
+    write_string(out, "vm_uuid", step->vm_uuid);
+    write_string(out, "why", step->why);
+    vr_json_writer_end(out, '}');
 }
 
 static void
-build_skip(JsonBuilder *builder, const VrPlanSkip *skip)
+write_skip(VrJsonWriter *out, const VrPlanSkip *skip)
 {
-    json_builder_begin_object(builder);
-    add_string(builder, "host", skip->host);
-    add_string(builder, "reason", skip->reason);
-    add_string(builder, "detail", skip->detail);
-    json_builder_set_member_name(builder, "vms");
-    json_builder_begin_array(builder);
+    vr_json_writer_begin(out, '{');
+    write_string(out, "detail", skip->detail);
+    write_string(out, "host", skip->host);
+    write_string(out, "reason", skip->reason);
+    vr_json_writer_name(out, "vms");
+    vr_json_writer_begin(out, '[');
     for (guint i = 0; i < skip->vms->len; i++)
-        json_builder_add_string_value(builder, g_ptr_array_index(skip->vms, i));
-    json_builder_end_array(builder);
-    json_builder_end_object(builder);
+        vr_json_writer_string(out, g_ptr_array_index(skip->vms, i));
+    vr_json_writer_end(out, ']');
+    vr_json_writer_end(out, '}');
 }
 
 static void
-build_head(JsonBuilder *builder, const VrPlan *plan)
+write_lists(VrJsonWriter *out, const VrPlan *plan)
 {
-    add_string(builder, "format", PLAN_FORMAT);
-    add_string(builder, "digest", plan->digest);
-    add_string(builder, "policy_digest", plan->policy_digest);
-    add_string(builder, "inventory_digest", plan->inventory_digest);
-    json_builder_set_member_name(builder, "update");
-    json_builder_begin_object(builder);
-    add_string(builder, "level", plan->update_level);
-    add_string(builder, "class", plan->update_class);
-    json_builder_end_object(builder);
-    json_builder_set_member_name(builder, "summary");
-    json_builder_begin_object(builder);
-#define ADD_FIELD(field) add_integer(builder, #field, plan->summary.field);
-    SUMMARY_FIELDS(ADD_FIELD)
-#undef ADD_FIELD
-    json_builder_end_object(builder);
+    vr_json_writer_name(out, "skipped");
+    vr_json_writer_begin(out, '[');
+    for (guint i = 0; i < plan->skipped->len; i++)
+        write_skip(out, g_ptr_array_index(plan->skipped, i));
+    vr_json_writer_end(out, ']');
+    vr_json_writer_name(out, "steps");
+    vr_json_writer_begin(out, '[');
+    for (guint i = 0; i < plan->steps->len; i++)
+        write_step(out, vr_plan_step(plan, i));
+    vr_json_writer_end(out, ']');
 }
 
 char *
 vr_plan_format(const VrPlan *self)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new_immutable();
+    VrJsonWriter out = vr_json_writer_text();
 
-    json_builder_begin_object(builder);
-    build_head(builder, self);
-    json_builder_set_member_name(builder, "steps");
-    json_builder_begin_array(builder);
-    for (guint i = 0; i < self->steps->len; i++)
-        build_step(builder, vr_plan_step(self, i));
-    json_builder_end_array(builder);
-    json_builder_set_member_name(builder, "skipped");
-    json_builder_begin_array(builder);
-    for (guint i = 0; i < self->skipped->len; i++)
-        build_skip(builder, g_ptr_array_index(self->skipped, i));
-    json_builder_end_array(builder);
-    json_builder_end_object(builder);
-
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *canonical = vr_json_canonical(root);
-    return g_strconcat(canonical, "\n", NULL);
+    vr_json_writer_begin(&out, '{');
+    write_string(&out, "digest", self->digest);
+    write_string(&out, "format", PLAN_FORMAT);
+    write_string(&out, "inventory_digest", self->inventory_digest);
+    write_string(&out, "policy_digest", self->policy_digest);
+    write_lists(&out, self);
+    vr_json_writer_name(&out, "summary");
+    vr_json_writer_begin(&out, '{');
+#define WRITE_FIELD(field) write_integer(&out, #field, self->summary.field);
+    SUMMARY_FIELDS(WRITE_FIELD)
+#undef WRITE_FIELD
+    vr_json_writer_end(&out, '}');
+    vr_json_writer_name(&out, "update");
+    vr_json_writer_begin(&out, '{');
+    write_string(&out, "class", self->update_class);
+    write_string(&out, "level", self->update_level);
+    vr_json_writer_end(&out, '}');
+    vr_json_writer_end(&out, '}');
+    g_string_append_c(out.text, '\n');
+    return vr_json_writer_finish(&out);
 }
 
 static void

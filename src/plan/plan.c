@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json-writer.h"
 #include "plan/build.h"
 
 VR_DEFINE_ENUM(VrStepKind, vr_step_kind, VR_STEP_KINDS)
@@ -85,65 +85,56 @@ vr_plan_skip_free(VrPlanSkip *self)
     g_free(self);
 }
 
+static void
+write_member(VrJsonWriter *out, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    vr_json_writer_name(out, name);
+    vr_json_writer_string(out, value);
+}
+
 /* The members of a step that say what is done and in which order, and nothing else. */
 static void
-build_digested_step(JsonBuilder *builder, const VrPlanStep *step)
+write_digested_step(VrJsonWriter *out, const VrPlanStep *step)
 {
-    const struct {
-        const char *name, *value;
-    } members[] = {{"vm_uuid", step->vm_uuid},
-                   {"source", step->source},
-                   {"target", step->target},
-                   {"host", step->host}};
-
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "kind");
-    json_builder_add_string_value(builder, vr_step_kind_to_string(step->kind));
-    for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
-        if (members[i].value == NULL)
-            continue;
-        json_builder_set_member_name(builder, members[i].name);
-        json_builder_add_string_value(builder, members[i].value);
-    }
-    json_builder_set_member_name(builder, "after");
-    json_builder_begin_array(builder);
+    vr_json_writer_begin(out, '{');
+    vr_json_writer_name(out, "after");
+    vr_json_writer_begin(out, '[');
     for (guint i = 0; i < step->after->len; i++)
-        json_builder_add_int_value(builder, g_array_index(step->after, guint, i));
-    json_builder_end_array(builder);
+        vr_json_writer_integer(out, g_array_index(step->after, guint, i));
+    vr_json_writer_end(out, ']');
     if (step->kind == VR_STEP_MIGRATE) {
-        json_builder_set_member_name(builder, "extra");
-        json_builder_add_boolean_value(builder, step->extra);
+        vr_json_writer_name(out, "extra");
+        vr_json_writer_boolean(out, step->extra);
     }
-    json_builder_end_object(builder);
+    write_member(out, "host", step->host);
+    write_member(out, "kind", vr_step_kind_to_string(step->kind));
+    write_member(out, "source", step->source);
+    write_member(out, "target", step->target);
+    write_member(out, "vm_uuid", step->vm_uuid);
+    vr_json_writer_end(out, '}');
 }
 
 char *
 vr_plan_compute_digest(const VrPlan *self)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new_immutable();
+    VrJsonWriter out = vr_json_writer_digest();
 
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "policy_digest");
-    json_builder_add_string_value(builder, self->policy_digest);
-    json_builder_set_member_name(builder, "update");
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "level");
-    json_builder_add_string_value(builder, self->update_level);
-    if (self->update_class != NULL) {
-        json_builder_set_member_name(builder, "class");
-        json_builder_add_string_value(builder, self->update_class);
-    }
-    json_builder_end_object(builder);
-    json_builder_set_member_name(builder, "steps");
-    json_builder_begin_array(builder);
+    vr_json_writer_begin(&out, '{');
+    write_member(&out, "policy_digest", self->policy_digest);
+    vr_json_writer_name(&out, "steps");
+    vr_json_writer_begin(&out, '[');
     for (guint i = 0; i < self->steps->len; i++)
-        build_digested_step(builder, vr_plan_step(self, i));
-    json_builder_end_array(builder);
-    json_builder_end_object(builder);
-
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *canonical = vr_json_canonical(root);
-    return vr_json_sha256(canonical);
+        write_digested_step(&out, vr_plan_step(self, i));
+    vr_json_writer_end(&out, ']');
+    vr_json_writer_name(&out, "update");
+    vr_json_writer_begin(&out, '{');
+    write_member(&out, "class", self->update_class);
+    write_member(&out, "level", self->update_level);
+    vr_json_writer_end(&out, '}');
+    vr_json_writer_end(&out, '}');
+    return vr_json_writer_finish(&out);
 }
 
 void
