@@ -187,11 +187,12 @@ vr_bounds_extra_migrations(const VrProblem *problem, guint pool)
 }
 
 /*
- * At each instant the hosts that are down, those held empty by a gate (if a plan has one for each
- * of them), and a second place for each VM in flight all come out of the spare room.
+ * At each instant the hosts that are down, those held empty by a gate, and a second place for each
+ * VM in flight all come out of the spare room. In any plan gates hold hosts that have at least the
+ * room of all VMs that must migrate; with one migration per VM, they hold every host with VMs.
  */
 static gint64
-bound_area(const Pool *self, gint64 gate_ms)
+bound_area(const Pool *self, gint64 gate_ms, gboolean one_migration)
 {
     gint64 bound = 0;
 
@@ -202,8 +203,10 @@ bound_area(const Pool *self, gint64 gate_ms)
         for (guint i = 0; i < self->updates->len; i++) {
             const VrProblemHost *host =
                 &self->problem->hosts[g_array_index(self->updates, guint, i)];
-            gint64 closed_ms = host->update_ms + (host->vms->len > 0 ? gate_ms : 0);
-            area += (__int128)room_of(host, (VrResource)r) * closed_ms;
+            gint64 room = room_of(host, (VrResource)r), load = host->load.of[r];
+            area += (__int128)room * host->update_ms;
+            if (host->vms->len > 0)
+                area += (__int128)(one_migration ? room : load) * gate_ms;
         }
         bound = MAX(bound, (gint64)(area / self->spare.of[r]));
     }
@@ -335,6 +338,7 @@ bound_pool(Fleet *self, Pool *pool, GArray *times)
     VrBounds *bounds = &self->bounds;
     g_autoptr(GArray) own = g_array_new(FALSE, FALSE, sizeof(gint64));
     gint64 down_max = count_down_max(pool);
+    gint64 gate_ms = pool->problem->policy->limits.gate_s * 1000;
 
     measure_drains(pool);
     append_times(pool->problem, pool->updates, -1, own);
@@ -342,7 +346,7 @@ bound_pool(Fleet *self, Pool *pool, GArray *times)
     self->down_max += down_max;
     self->update_min_ms = MIN(self->update_min_ms, pool->update_min_ms);
     bounds->makespan_ms = MAX(bounds->makespan_ms, bound_count(own, down_max));
-    bounds->makespan_ms = MAX(bounds->makespan_ms, bound_area(pool, 0));
+    bounds->makespan_ms = MAX(bounds->makespan_ms, bound_area(pool, gate_ms, FALSE));
     bounds->makespan_ms = MAX(bounds->makespan_ms, pool->drain_max_ms);
     if (pool->loaded->len == 0)
         return;
@@ -370,8 +374,9 @@ bound_pool_one_migration(Fleet *self, const Pool *pool, gint64 canary_ms)
         return;
     growth_ms =
         bound_growth(pool, down_max, gate_ms, canary_ms > 0 ? self->canary_from_ms + canary_ms : 0);
-    bounds->makespan_one_migration_ms = MAX(
-        bounds->makespan_one_migration_ms, MAX(MAX(growth_ms, path_ms), bound_area(pool, gate_ms)));
+    bounds->makespan_one_migration_ms =
+        MAX(bounds->makespan_one_migration_ms,
+            MAX(MAX(growth_ms, path_ms), bound_area(pool, gate_ms, TRUE)));
 }
 
 static void
