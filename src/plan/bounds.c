@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/bounds.h"
 #include "plan/cost.h"
-
-/* Far above the logarithmic number of generations of any fleet that gets anywhere. */
-#define GENERATIONS_MAX 100000
+#include "plan/growth.h"
 
 /* What the bounds of one pool are made of. Only hosts to be updated are in the arrays. */
 typedef struct {
@@ -16,14 +14,15 @@ typedef struct {
     gboolean has_updated; /* some updated host can take VMs now */
     gint64 first_ms;      /* the first empty host updated; G_MAXINT64 if there is none */
     gint64 update_min_ms;
-    gint64 link_max;
+    gint64 link_max, link_min;
+    /* Of the VMs that must migrate: */
+    gint64 migration_min_ms;
+    __int128 migrations_ms;             /* sum */
+    __int128 flight_area[VR_RESOURCES]; /* sums of size times time */
+    gint64 drain_max_ms;                /* the longest drain with the update after it */
+    gint64 size_max[VR_RESOURCES];      /* most size per link, as size and link of one VM */
+    gint64 link_of_size_max[VR_RESOURCES];
 } Pool;
-
-static gint64
-update_ms(const VrProblem *problem, guint host)
-{
-    return vr_inventory_host(problem->inventory, host)->update_s * 1000;
-}
 
 /* A host over its own limits gives no negative room to a sum. */
 static gint64
@@ -41,6 +40,33 @@ pool_clear(Pool *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Pool, pool_clear)
 
 static void
+add_host(Pool *self, guint index)
+{
+    const VrProblemHost *host = &self->problem->hosts[index];
+    gboolean empty = host->vms->len == 0;
+
+    if (host->role == VR_ROLE_SKIPPED)
+        return;
+    self->link_max = MAX(self->link_max, host->link_mib_per_s);
+    self->link_min = MIN(self->link_min, host->link_mib_per_s);
+    for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
+        self->spare.of[r] += room_of(host, (VrResource)r) - host->load.of[r];
+        if (host->role == VR_ROLE_UPDATED || empty)
+            self->waiting.of[r] += room_of(host, (VrResource)r) - host->load.of[r];
+    }
+    if (host->role == VR_ROLE_UPDATED) {
+        self->has_updated = TRUE;
+        return;
+    }
+    g_array_append_val(self->updates, index);
+    self->update_min_ms = MIN(self->update_min_ms, host->update_ms);
+    if (empty)
+        self->first_ms = MIN(self->first_ms, host->update_ms);
+    else
+        g_array_append_val(self->loaded, index);
+}
+
+static void
 pool_init(Pool *self, const VrProblem *problem, guint index)
 {
     *self = (Pool){.problem = problem,
@@ -48,31 +74,66 @@ pool_init(Pool *self, const VrProblem *problem, guint index)
                    .updates = g_array_new(FALSE, FALSE, sizeof(guint)),
                    .loaded = g_array_new(FALSE, FALSE, sizeof(guint)),
                    .first_ms = G_MAXINT64,
-                   .update_min_ms = G_MAXINT64};
-    for (guint i = 0; i < self->pool->hosts->len; i++) {
-        guint h = g_array_index(self->pool->hosts, guint, i);
-        const VrProblemHost *host = &problem->hosts[h];
-        gboolean empty = host->vms->len == 0;
-        if (host->role == VR_ROLE_SKIPPED)
-            continue;
-        self->link_max =
-            MAX(self->link_max, vr_inventory_host(problem->inventory, h)->link_mib_per_s);
+                   .update_min_ms = G_MAXINT64,
+                   .link_min = G_MAXINT64};
+    for (guint i = 0; i < self->pool->hosts->len; i++)
+        add_host(self, g_array_index(self->pool->hosts, guint, i));
+}
+
+/* At any rate that a migration can have, it takes at least so much of each of its links. */
+static gint64
+least_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_min, gint64 rate_max)
+{
+    gint64 effective = MAX(rate_max, 5 * (rate_max - vm->dirty_mib_per_s));
+
+    return rate_min * limits->migration_overhead_ms / 1000 +
+           (gint64)((__int128)5 * vm->resident_mib * rate_max / effective);
+}
+
+static void
+measure_drain(Pool *self, guint index)
+{
+    const VrProblem *problem = self->problem;
+    const VrLimits *limits = &problem->policy->limits;
+    const VrProblemHost *host = &problem->hosts[index];
+    gint64 rate_max = vr_cost_full_rate(limits, host->link_mib_per_s, self->link_max);
+    gint64 rate_min =
+        vr_cost_least_rate(vr_cost_full_rate(limits, host->link_mib_per_s, self->link_min));
+    gint64 link_mib = 0, sum_ms = 0, longest_ms = 0;
+
+    for (guint i = 0; i < host->vms->len; i++) {
+        guint v = g_array_index(host->vms, guint, i);
+        const VrVm *vm = vr_inventory_vm(problem->inventory, v);
+        const VrAmount *size = &problem->vms[v].size;
+        gint64 own_ms = vr_cost_migration_ms(limits, vm, rate_max);
+        gint64 own_mib = MAX(least_link_mib(limits, vm, rate_min, rate_max), 1);
+        link_mib += own_mib;
+        sum_ms += own_ms;
+        longest_ms = MAX(longest_ms, own_ms);
+        self->migration_min_ms = MIN(self->migration_min_ms, own_ms);
         for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
-            self->spare.of[r] += room_of(host, (VrResource)r) - host->load.of[r];
-            if (host->role == VR_ROLE_UPDATED || empty)
-                self->waiting.of[r] += room_of(host, (VrResource)r) - host->load.of[r];
+            self->flight_area[r] += (__int128)size->of[r] * own_ms;
+            if ((__int128)size->of[r] * self->link_of_size_max[r] >=
+                (__int128)self->size_max[r] * own_mib) {
+                self->size_max[r] = size->of[r];
+                self->link_of_size_max[r] = own_mib;
+            }
         }
-        if (host->role == VR_ROLE_UPDATED) {
-            self->has_updated = TRUE;
-            continue;
-        }
-        g_array_append_val(self->updates, h);
-        self->update_min_ms = MIN(self->update_min_ms, update_ms(problem, h));
-        if (empty)
-            self->first_ms = MIN(self->first_ms, update_ms(problem, h));
-        else
-            g_array_append_val(self->loaded, h);
     }
+    gint64 drain_ms = MAX(link_mib * 1000 / host->link_mib_per_s,
+                          sum_ms / MAX(limits->migrations_out_per_host, 1));
+    self->migrations_ms += sum_ms;
+    self->drain_max_ms = MAX(self->drain_max_ms, MAX(drain_ms, longest_ms) + host->update_ms);
+}
+
+static void
+measure_drains(Pool *self)
+{
+    self->migration_min_ms = G_MAXINT64;
+    for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++)
+        self->link_of_size_max[r] = 1;
+    for (guint i = 0; i < self->loaded->len; i++)
+        measure_drain(self, g_array_index(self->loaded, guint, i));
 }
 
 static int
@@ -126,175 +187,246 @@ vr_bounds_extra_migrations(const VrProblem *problem, guint pool)
 }
 
 /*
- * At each instant the hosts that are down, those held empty by a gate (if a plan has one for each
- * of them), and a second place for each VM in flight all come out of the spare room.
+ * At each instant the hosts that are down, those held empty by a gate, and a second place for each
+ * VM in flight all come out of the spare room. In any plan gates hold hosts that have at least the
+ * room of all VMs that must migrate; with one migration per VM, they hold every host with VMs.
  */
 static gint64
-bound_area(const Pool *self, gint64 gate_ms)
+bound_area(const Pool *self, gint64 gate_ms, gboolean one_migration)
 {
-    const VrProblem *problem = self->problem;
-    const VrLimits *limits = &problem->policy->limits;
-    gint64 rate = vr_cost_full_rate(limits, self->link_max, self->link_max), bound = 0;
+    gint64 bound = 0;
 
     for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
-        __int128 area = 0;
+        __int128 area = self->flight_area[r];
         if (self->spare.of[r] <= 0)
             continue;
         for (guint i = 0; i < self->updates->len; i++) {
-            guint h = g_array_index(self->updates, guint, i);
-            const VrProblemHost *host = &problem->hosts[h];
-            gint64 closed_ms = update_ms(problem, h) + (host->vms->len > 0 ? gate_ms : 0);
-            area += (__int128)room_of(host, (VrResource)r) * closed_ms;
-            for (guint j = 0; j < host->vms->len; j++) {
-                guint v = g_array_index(host->vms, guint, j);
-                area += (__int128)problem->vms[v].size.of[r] *
-                        vr_cost_migration_ms(limits, vr_inventory_vm(problem->inventory, v), rate);
-            }
+            const VrProblemHost *host =
+                &self->problem->hosts[g_array_index(self->updates, guint, i)];
+            gint64 room = room_of(host, (VrResource)r), load = host->load.of[r];
+            area += (__int128)room * host->update_ms;
+            if (host->vms->len > 0)
+                area += (__int128)(one_migration ? room : load) * gate_ms;
         }
         bound = MAX(bound, (gint64)(area / self->spare.of[r]));
     }
     return bound;
 }
 
-/* A host's memory leaves through its own link, and then it is updated. */
+/* Hosts of the pool that can be down at once: while they are, all VMs run on the others. */
 static gint64
-bound_path(const Pool *self, gint64 gate_ms)
+count_down_max(const Pool *self)
 {
-    const VrInventory *inventory = self->problem->inventory;
-    const VrLimits *limits = &self->problem->policy->limits;
-    gint64 bound = 0;
-
-    for (guint i = 0; i < self->loaded->len; i++) {
-        guint h = g_array_index(self->loaded, guint, i);
-        const GArray *vms = self->problem->hosts[h].vms;
-        gint64 link = vr_inventory_host(inventory, h)->link_mib_per_s, resident = 0;
-        gint64 full = vr_cost_full_rate(limits, link, self->link_max);
-        gint64 streams = MAX(limits->migrations_out_per_host, 1);
-        gint64 rate = full > link / streams ? MAX(link, full) : full * streams;
-        for (guint j = 0; j < vms->len; j++)
-            resident += vr_inventory_vm(inventory, g_array_index(vms, guint, j))->resident_mib;
-        bound = MAX(bound, (gint64)((__int128)resident * 1000 / rate) + gate_ms +
-                               update_ms(self->problem, h));
-    }
-    return bound;
-}
-
-typedef struct {
-    gint64 room, load;
-} Recycled;
-
-static int
-compare_growth(gconstpointer a, gconstpointer b)
-{
-    const Recycled *x = a, *y = b;
-    __int128 left = (__int128)x->room * y->load, right = (__int128)y->room * x->load;
-
-    return left > right ? -1 : left < right;
-}
-
-/* The most room that draining `load` can return: best hosts first, the last one in part. */
-static gint64
-room_returned(const GArray *hosts, gint64 load)
-{
-    gint64 room = 0;
-
-    for (guint i = 0; i < hosts->len; i++) {
-        const Recycled *host = &g_array_index(hosts, Recycled, i);
-        if (host->load > load)
-            return room + (gint64)((__int128)host->room * load / host->load) + 1;
-        room += host->room;
-        load -= host->load;
-    }
-    return room;
-}
-
-/*
- * Generations: VMs leave only for room on updated hosts; what they free counts only after its gate
- * and update; so room grows at most by the best ratio of room to load in each such time.
- */
-static gint64
-bound_generations(const Pool *self, gint64 start_ms, gint64 gate_ms)
-{
-    gint64 bound = 0, step_ms = self->update_min_ms + gate_ms;
+    gint64 most = self->updates->len;
 
     for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
-        g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(Recycled));
-        gint64 load = 0, room = self->waiting.of[r], count = 0;
-        for (guint i = 0; i < self->loaded->len; i++) {
-            const VrProblemHost *host =
-                &self->problem->hosts[g_array_index(self->loaded, guint, i)];
-            Recycled own = {room_of(host, (VrResource)r), host->load.of[r]};
-            g_array_append_val(hosts, own);
-            load += own.load;
+        g_autoptr(GArray) rooms = g_array_new(FALSE, FALSE, sizeof(gint64));
+        gint64 spare = self->spare.of[r];
+        for (guint i = 0; i < self->updates->len; i++) {
+            gint64 room = room_of(&self->problem->hosts[g_array_index(self->updates, guint, i)],
+                                  (VrResource)r);
+            g_array_append_val(rooms, room);
         }
-        g_array_sort(hosts, compare_growth);
-        while (room < load && count < GENERATIONS_MAX) {
-            gint64 next = self->waiting.of[r] + room_returned(hosts, room);
-            if (next <= room)
-                break;
-            room = next;
-            count++;
-        }
-        bound = MAX(bound, start_ms + (count + 1) * step_ms);
+        g_array_sort(rooms, compare_descending);
+        gint64 count = 0;
+        for (guint i = rooms->len; i-- > 0 && spare >= g_array_index(rooms, gint64, i); count++)
+            spare -= g_array_index(rooms, gint64, i);
+        most = MIN(most, count);
     }
-    return bound;
+    return MAX(most, 1);
 }
 
-/* Updates of the whole fleet, at most so many at once. */
+/* Updates that take so long, at most `down_max` at once. Sorts them. */
 static gint64
-bound_count(const VrProblem *problem)
+bound_count(GArray *times, gint64 down_max)
 {
-    gint64 down_max = vr_policy_hosts_down_max(problem->policy, problem->host_count);
-    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
     gint64 sum = 0, bound = 0;
 
-    for (guint h = 0; h < problem->host_count; h++) {
-        gint64 time_ms = update_ms(problem, h);
-        if (problem->hosts[h].role != VR_ROLE_UPDATE)
-            continue;
-        g_array_append_val(times, time_ms);
-        sum += time_ms;
-    }
     g_array_sort(times, compare_descending);
+    for (guint i = 0; i < times->len; i++)
+        sum += g_array_index(times, gint64, i);
     /* Of the j × down_max + 1 longest, some j + 1 come one after the other. */
     for (gint64 j = 0; j * down_max < times->len; j++)
         bound = MAX(bound, (j + 1) * g_array_index(times, gint64, (guint)(j * down_max)));
     return MAX(bound, (sum + down_max - 1) / down_max);
 }
 
+/* `domain` -1: whatever the failure domain. */
+static void
+append_times(const VrProblem *problem, const GArray *hosts, gint domain, GArray *times)
+{
+    for (guint i = 0; i < hosts->len; i++) {
+        const VrProblemHost *host = &problem->hosts[g_array_index(hosts, guint, i)];
+        if (domain < 0 || host->domain == domain)
+            g_array_append_val(times, host->update_ms);
+    }
+}
+
+/* No host is filled sooner than its own link lets the load in. */
+static gint64
+least_fill_ms(const Pool *self, VrResource resource)
+{
+    gint64 least = G_MAXINT64;
+
+    for (guint i = 0; i < self->pool->hosts->len; i++) {
+        const VrProblemHost *host =
+            &self->problem->hosts[g_array_index(self->pool->hosts, guint, i)];
+        if (host->role == VR_ROLE_SKIPPED || self->size_max[resource] == 0)
+            continue;
+        __int128 link_mib = (__int128)room_of(host, resource) * self->link_of_size_max[resource] /
+                            self->size_max[resource];
+        least = MIN(least, (gint64)(link_mib * 1000 / host->link_mib_per_s));
+    }
+    return least == G_MAXINT64 ? 0 : least;
+}
+
+/* Room of updated hosts that is there at the start, and of empty ones when they are updated. */
+static void
+list_rooms(const Pool *self, VrResource resource, VrGrowth *growth)
+{
+    for (guint i = 0; i < self->pool->hosts->len; i++) {
+        const VrProblemHost *host =
+            &self->problem->hosts[g_array_index(self->pool->hosts, guint, i)];
+        gboolean empty = host->vms->len == 0;
+        VrGrowthRoom room = {room_of(host, resource) - host->load.of[resource],
+                             host->role == VR_ROLE_UPDATED ? 0 : host->update_ms};
+        if (host->role == VR_ROLE_SKIPPED || (host->role == VR_ROLE_UPDATE && !empty))
+            continue;
+        g_array_append_val(growth->rooms, room);
+        growth->canary_room = MAX(growth->canary_room, room.room);
+    }
+}
+
+static gint64
+bound_growth(const Pool *self, gint64 down_max, gint64 gate_ms, gint64 canary_until_ms)
+{
+    gint64 bound = 0;
+
+    for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
+        g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(VrGrowthHost));
+        g_autoptr(GArray) rooms = g_array_new(FALSE, FALSE, sizeof(VrGrowthRoom));
+        VrGrowth growth = {.hosts = hosts,
+                           .rooms = rooms,
+                           .gate_ms = gate_ms,
+                           .canary_until_ms = canary_until_ms,
+                           .fill_ms = least_fill_ms(self, (VrResource)r),
+                           .down_max = down_max};
+        for (guint i = 0; i < self->loaded->len; i++) {
+            const VrProblemHost *host =
+                &self->problem->hosts[g_array_index(self->loaded, guint, i)];
+            VrGrowthHost own = {room_of(host, (VrResource)r), host->load.of[r], host->update_ms};
+            g_array_append_val(hosts, own);
+        }
+        list_rooms(self, (VrResource)r, &growth);
+        bound = MAX(bound, vr_growth_bound_ms(&growth));
+    }
+    return bound;
+}
+
+/* Of the whole fleet. */
+typedef struct {
+    VrBounds bounds;
+    gint64 down_max;       /* hosts down at once, as far as pools can have them */
+    gint64 canary_from_ms; /* when the first VMs can have settled on the canary */
+    gint64 update_min_ms;
+    gint64 migrations_ms;
+} Fleet;
+
+static void
+bound_pool(Fleet *self, Pool *pool, GArray *times)
+{
+    VrBounds *bounds = &self->bounds;
+    g_autoptr(GArray) own = g_array_new(FALSE, FALSE, sizeof(gint64));
+    gint64 down_max = count_down_max(pool);
+    gint64 gate_ms = pool->problem->policy->limits.gate_s * 1000;
+
+    measure_drains(pool);
+    append_times(pool->problem, pool->updates, -1, own);
+    append_times(pool->problem, pool->updates, -1, times);
+    self->down_max += down_max;
+    self->update_min_ms = MIN(self->update_min_ms, pool->update_min_ms);
+    bounds->makespan_ms = MAX(bounds->makespan_ms, bound_count(own, down_max));
+    bounds->makespan_ms = MAX(bounds->makespan_ms, bound_area(pool, gate_ms, FALSE));
+    bounds->makespan_ms = MAX(bounds->makespan_ms, pool->drain_max_ms);
+    if (pool->loaded->len == 0)
+        return;
+    for (guint i = 0; i < pool->loaded->len; i++)
+        bounds->migrations += pool->problem->hosts[g_array_index(pool->loaded, guint, i)].vms->len;
+    self->migrations_ms += (gint64)pool->migrations_ms;
+    self->canary_from_ms = MIN(self->canary_from_ms, (pool->has_updated ? 0 : pool->update_min_ms) +
+                                                         pool->migration_min_ms);
+}
+
+/* In a plan without extras; what it takes is not there if no host is updated or empty. */
+static void
+bound_pool_one_migration(Fleet *self, const Pool *pool, gint64 canary_ms)
+{
+    const VrLimits *limits = &pool->problem->policy->limits;
+    VrBounds *bounds = &self->bounds;
+    gint64 gate_ms = limits->gate_s * 1000;
+    gint64 start_ms = pool->has_updated ? 0 : pool->first_ms;
+    gint64 down_max =
+        MIN(vr_policy_hosts_down_max(pool->problem->policy, pool->problem->host_count),
+            count_down_max(pool));
+    gint64 growth_ms, path_ms = start_ms + pool->drain_max_ms + gate_ms;
+
+    if (pool->loaded->len == 0 || start_ms == G_MAXINT64)
+        return;
+    growth_ms =
+        bound_growth(pool, down_max, gate_ms, canary_ms > 0 ? self->canary_from_ms + canary_ms : 0);
+    bounds->makespan_one_migration_ms =
+        MAX(bounds->makespan_one_migration_ms,
+            MAX(MAX(growth_ms, path_ms), bound_area(pool, gate_ms, TRUE)));
+}
+
+static void
+bound_domains(const VrProblem *problem, VrBounds *bounds)
+{
+    gint64 max = problem->policy->limits.hosts_down_per_domain_max;
+    g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint h = 0; h < problem->host_count; h++) {
+        if (problem->hosts[h].role == VR_ROLE_UPDATE)
+            g_array_append_val(hosts, h);
+    }
+    for (guint d = 0; max > 0 && d < problem->domain_count; d++) {
+        g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+        append_times(problem, hosts, (gint)d, times);
+        bounds->makespan_ms = MAX(bounds->makespan_ms, bound_count(times, max));
+    }
+}
+
 VrBounds
 vr_bounds_compute(const VrProblem *problem)
 {
     const VrLimits *limits = &problem->policy->limits;
-    gint64 gate_ms = limits->gate_s * 1000;
     gint64 canary_ms = MAX(limits->gate_s, limits->gate_canary_s) * 1000;
-    gint64 first_ms = G_MAXINT64, update_min_ms = G_MAXINT64, one_ms = 0;
-    VrBounds bounds = {0, bound_count(problem), 0};
+    g_autofree Pool *pools = g_new0(Pool, problem->pool_count);
+    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+    Fleet self = {.canary_from_ms = G_MAXINT64, .update_min_ms = G_MAXINT64};
+    VrBounds *bounds = &self.bounds;
 
     for (guint p = 0; p < problem->pool_count; p++) {
-        g_auto(Pool) pool;
-        pool_init(&pool, problem, p);
-        if (pool.updates->len == 0)
+        pool_init(&pools[p], problem, p);
+        if (pools[p].updates->len == 0)
             continue;
-        bounds.migrations += vr_bounds_extra_migrations(problem, p);
-        for (guint i = 0; i < pool.loaded->len; i++)
-            bounds.migrations += problem->hosts[g_array_index(pool.loaded, guint, i)].vms->len;
-        bounds.makespan_ms = MAX(bounds.makespan_ms, bound_area(&pool, 0));
-        bounds.makespan_ms = MAX(bounds.makespan_ms, bound_path(&pool, 0));
-        update_min_ms = MIN(update_min_ms, pool.update_min_ms);
-        if (pool.loaded->len == 0)
-            continue;
-        first_ms = MIN(first_ms, pool.has_updated ? 0 : pool.update_min_ms);
-        if (!pool.has_updated && pool.first_ms == G_MAXINT64)
-            continue;
-        gint64 start_ms = pool.has_updated ? 0 : pool.first_ms;
-        one_ms = MAX(one_ms, bound_area(&pool, gate_ms));
-        one_ms = MAX(one_ms, start_ms + bound_path(&pool, gate_ms));
-        one_ms = MAX(one_ms, bound_generations(&pool, start_ms, gate_ms));
+        bounds->migrations += vr_bounds_extra_migrations(problem, p);
+        bound_pool(&self, &pools[p], times);
     }
+    gint64 down_max =
+        MIN(vr_policy_hosts_down_max(problem->policy, problem->host_count), MAX(self.down_max, 1));
+    bounds->makespan_ms = MAX(bounds->makespan_ms, bound_count(times, down_max));
+    bound_domains(problem, bounds);
+    if (limits->migrations_max > 0)
+        bounds->makespan_ms = MAX(bounds->makespan_ms, self.migrations_ms / limits->migrations_max);
     /* The first host that gives VMs to an updated one waits for the canary's gate. */
-    if (first_ms < G_MAXINT64)
-        bounds.makespan_ms = MAX(bounds.makespan_ms, first_ms + canary_ms + update_min_ms);
-    bounds.makespan_one_migration_ms = MAX(one_ms, bounds.makespan_ms);
-    return bounds;
+    if (self.canary_from_ms < G_MAXINT64)
+        bounds->makespan_ms =
+            MAX(bounds->makespan_ms, self.canary_from_ms + canary_ms + self.update_min_ms);
+    for (guint p = 0; p < problem->pool_count; p++) {
+        bound_pool_one_migration(&self, &pools[p], canary_ms);
+        pool_clear(&pools[p]);
+    }
+    bounds->makespan_one_migration_ms = MAX(bounds->makespan_one_migration_ms, bounds->makespan_ms);
+    return self.bounds;
 }

@@ -15,6 +15,9 @@ static const VrManner manners[] = {
     {.ahead = VR_AHEAD_GATED, .hurry = TRUE, .early_permille = 1000},
 };
 
+/* With a budget for extras, some of it kept for later. */
+static const VrManner thrifty = {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 400};
+
 /* The same with the order of hosts shifted a little, as often as there is time for. */
 static const VrManner shuffled[] = {
     {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 1000},
@@ -100,6 +103,8 @@ vr_search_best(const VrProblem *problem)
     extra_max = MAX(extra_max, budget);
     for (guint i = 0; i < runs && i < G_N_ELEMENTS(manners); i++)
         best = try(problem, &manners[i], best, budget, extra_max);
+    if (budget > 0 && runs > G_N_ELEMENTS(manners))
+        best = try(problem, &thrifty, best, budget, extra_max);
     for (guint i = 0; i < G_N_ELEMENTS(careful) && !is_good(best, extra_max); i++)
         best = try(problem, &careful[i], best, budget, extra_max);
     if (!is_good(best, extra_max))

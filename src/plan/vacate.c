@@ -5,7 +5,6 @@
 /* How many hosts are tried for the cheapest to vacate, once one is known that works. */
 #define NEEDED_TRIES_MAX 400
 #define BUDGET_TRIES_MAX 12
-#define EARLY_MISSES_MAX 200
 
 typedef struct {
     guint host, vm_count;
@@ -123,7 +122,6 @@ vr_vacate_early(VrConveyor *self)
     VrBelt *belt = self->belt;
     gint64 budget = belt->extra_budget * self->belt->manner->early_permille / 1000;
     g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
-    guint misses = 0;
 
     for (guint h = 0; h < belt->problem->host_count && budget > 0; h++) {
         if (belt->hosts[h].state != VR_HOST_OPEN || belt->problem->hosts[h].rank != G_MAXUINT)
@@ -135,16 +133,14 @@ vr_vacate_early(VrConveyor *self)
         g_array_append_val(candidates, candidate);
     }
     g_array_sort(candidates, compare_early);
-    for (guint i = 0; i < candidates->len && misses < EARLY_MISSES_MAX; i++) {
+    for (guint i = 0; i < candidates->len; i++) {
         const Candidate *candidate = &g_array_index(candidates, Candidate, i);
         if (belt->pipeline_count >= self->pipeline_max)
             return;
         if (belt->hosts[candidate->host].inbound_count > 0 ||
             belt->schedule->extra_count + candidate->vm_count > budget ||
-            !vr_placement_pack(belt, candidate->host, VR_PACK_OPEN, self->places)) {
-            misses++;
+            !vr_placement_pack(belt, candidate->host, VR_PACK_OPEN, self->places))
             continue;
-        }
         vr_conveyor_drain(self, candidate->host, VR_TURN_EARLY);
     }
 }
