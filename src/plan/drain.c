@@ -225,7 +225,6 @@ start_update(VrBelt *belt, guint host)
     belt->down_count++;
     if (own->domain >= 0)
         belt->domain_down[own->domain]++;
-    belt->schedule->down_peak = MAX(belt->schedule->down_peak, belt->down_count);
 }
 
 static gboolean

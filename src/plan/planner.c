@@ -104,8 +104,8 @@ sum_up(VrProblem *problem, const VrSchedule *schedule, VrPlan *plan)
     summary->extra_migrations = schedule->extra_count;
     summary->makespan_ms = schedule->makespan_ms;
     summary->exposure_vm_ms = schedule->exposure_vm_ms;
-    summary->migrations_in_flight_peak = schedule->in_flight_peak;
-    summary->hosts_down_peak = schedule->down_peak;
+    summary->migrations_in_flight_peak = vr_schedule_peak(schedule, VR_STEP_MIGRATE);
+    summary->hosts_down_peak = vr_schedule_peak(schedule, VR_STEP_UPDATE);
     summary->migrations_lower_bound = bounds.migrations;
     summary->makespan_lower_bound_ms = bounds.makespan_ms;
     summary->makespan_lower_bound_one_migration_ms = bounds.makespan_one_migration_ms;

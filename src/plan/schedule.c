@@ -51,6 +51,38 @@ vr_schedule_add_list(VrSchedule *self, GArray *ids)
     return self->lists->len - 1;
 }
 
+static int
+compare_times(gconstpointer a, gconstpointer b)
+{
+    gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+guint
+vr_schedule_peak(const VrSchedule *self, VrStepKind kind)
+{
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(gint64));
+    guint started = 0, ended = 0, peak = 0;
+
+    for (guint i = 0; i < self->entries->len; i++) {
+        const VrEntry *entry = &g_array_index(self->entries, VrEntry, i);
+        if (entry->kind == kind && entry->end_ms > entry->start_ms)
+            g_array_append_val(ends, entry->end_ms);
+    }
+    g_array_sort(ends, compare_times);
+    for (guint i = 0; i < self->entries->len; i++) {
+        const VrEntry *entry = &g_array_index(self->entries, VrEntry, i);
+        if (entry->kind != kind)
+            continue;
+        while (ended < started && g_array_index(ends, gint64, ended) <= entry->start_ms)
+            ended++;
+        peak = MAX(peak, started - ended + 1);
+        started += entry->end_ms > entry->start_ms; /* else it is over at once */
+    }
+    return peak;
+}
+
 void
 vr_schedule_free(VrSchedule *self)
 {

@@ -61,7 +61,6 @@ typedef struct {
     VrObstacles *stuck; /* hosts that could not be emptied */
     guint extra_count, host_count;
     gint64 makespan_ms, exposure_vm_ms;
-    gint64 in_flight_peak, down_peak;
 } VrSchedule;
 
 VrSchedule *vr_schedule_new(guint host_count);
@@ -71,6 +70,9 @@ guint vr_schedule_append(VrSchedule *self, const VrEntry *entry);
 
 /* For VrEntry.after: the ids are sorted, doubles are left out. */
 guint vr_schedule_add_list(VrSchedule *self, GArray *ids);
+
+/* Most steps of a kind at one time; one that ends when another starts is over by then. */
+guint vr_schedule_peak(const VrSchedule *self, VrStepKind kind);
 
 void vr_schedule_free(VrSchedule *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrSchedule, vr_schedule_free)

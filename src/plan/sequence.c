@@ -105,7 +105,6 @@ await_down_slot(Layout *self)
             down++;
             first_ms = MIN(first_ms, self->places[h].updated_ms);
         }
-        self->schedule->down_peak = MAX(self->schedule->down_peak, MIN(down, max));
         if (down <= max)
             return;
         self->now_ms = first_ms;
@@ -203,7 +202,6 @@ migrate(Layout *self, const VrHop *hop, guint vm)
     self->schedule->notes[hop->source].extra_count += hop->extra;
     self->schedule->extra_count += hop->extra;
     self->schedule->exposure_vm_ms += hop->extra ? 0 : entry.end_ms;
-    self->schedule->in_flight_peak = 1;
 }
 
 static gboolean

@@ -196,7 +196,6 @@ start(VrBelt *belt, guint vm, gint64 rate)
     target->in_rate += rate;
     target->in_count++;
     belt->in_flight_count++;
-    belt->schedule->in_flight_peak = MAX(belt->schedule->in_flight_peak, belt->in_flight_count);
     record(belt, vm, end_ms);
     vr_agenda_add(belt->agenda, end_ms, VR_AGENDA_MIGRATION, vm);
 }

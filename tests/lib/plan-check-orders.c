@@ -154,7 +154,13 @@ check_forecast(Check *self)
     if (summary->migrations_in_flight_peak != forecast.in_flight_peak ||
         summary->hosts_down_peak != forecast.down_peak ||
         summary->exposure_vm_ms != forecast.exposure_vm_ms)
-        check_breaks(self, 0, "peaks or exposure of the summary are others");
+        check_breaks(self, 0,
+                     "summary: %" G_GINT64_FORMAT " in flight, not %" G_GINT64_FORMAT
+                     "; %" G_GINT64_FORMAT " down, not %" G_GINT64_FORMAT
+                     "; exposure %" G_GINT64_FORMAT " ms, not %" G_GINT64_FORMAT,
+                     summary->migrations_in_flight_peak, forecast.in_flight_peak,
+                     summary->hosts_down_peak, forecast.down_peak, summary->exposure_vm_ms,
+                     forecast.exposure_vm_ms);
 }
 
 typedef enum {
