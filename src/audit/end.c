@@ -75,13 +75,18 @@ check_nowhere_else(SimAuditor *self, guint vm, guint where, gint64 settled_us)
     }
 }
 
+/*
+ * What somebody else did after the look on which it settled is excused, although it became durable
+ * later: nobody looks again at a VM that has settled.
+ */
 static void
-check_vm_is_right(SimAuditor *self, guint vm, guint where, gint64 since_us)
+check_vm_is_right(SimAuditor *self, guint vm, const AuditStep *step)
 {
     const char *name = audit_vm_name(self, vm);
+    guint where = step->target;
     const char *wrong = NULL;
 
-    if (audit_vm_disturbed_since(self, vm, since_us))
+    if (audit_vm_disturbed_since(self, vm, step->looked_us))
         return;
     wrong = audit_wrong_definition(self, vm, where);
     if (wrong == NULL)
@@ -89,7 +94,7 @@ check_vm_is_right(SimAuditor *self, guint vm, guint where, gint64 since_us)
     if (wrong != NULL)
         audit_breach(self, SIM_RULE_END, "%s: the rollout is done, but on %s %s", name,
                      audit_host_name(self, where), wrong);
-    check_nowhere_else(self, vm, where, since_us);
+    check_nowhere_else(self, vm, where, step->at_us);
 }
 
 static void
@@ -111,7 +116,7 @@ check_vm_done(SimAuditor *self, guint vm)
                      " s, and the rollout is done without asking anybody",
                      audit_vm_name(self, vm), known->split_us / SIM_S);
     if (step != NULL)
-        check_vm_is_right(self, vm, step->target, step->at_us);
+        check_vm_is_right(self, vm, step);
 }
 
 static void
