@@ -258,13 +258,30 @@ case_no_copy_is_left_behind(Small *small, gboolean bad)
 }
 
 static void
+vanishes(Small *small, guint vm, guint host, SimCause cause)
+{
+    copy_of(small, vm, host)->defined = copy_of(small, vm, host)->on_disk = FALSE;
+    changes(small, vm, host, SIM_QEMU_NONE, cause);
+}
+
+/* Whoever lost it, it is missed once its host has been read. */
+static void
 case_vms_are_somewhere(Small *small, gboolean bad)
 {
     whole_rollout(small);
-    if (bad) {
-        copy_of(small, VM1, H3)->defined = copy_of(small, VM1, H3)->on_disk = FALSE;
-        changes(small, VM1, H3, SIM_QEMU_NONE, SIM_BY_FAULT);
-    }
+    vanishes(small, VM1, H3, SIM_BY_FAULT);
+    if (bad)
+        reads(small, VM1, H3, VR_SIDE_ABSENT);
+    ends(small);
+}
+
+/* What libvirt does in the migration of a stranger is the stranger's doing, and else is ours. */
+static void
+case_vms_are_not_lost_on_their_way(Small *small, gboolean bad)
+{
+    whole_rollout(small);
+    in_flight(small, VM1, H3, H1)->foreign = !bad;
+    vanishes(small, VM1, H3, SIM_BY_LIBVIRT);
     ends(small);
 }
 
@@ -311,6 +328,7 @@ RULE_TEST(vms_run, SIM_RULE_END)
 RULE_TEST(no_copy_is_left_behind, SIM_RULE_END)
 RULE_TEST(vms_run_as_far_as_was_seen, SIM_RULE_END)
 RULE_TEST(vms_are_somewhere, SIM_RULE_I2)
+RULE_TEST(vms_are_not_lost_on_their_way, SIM_RULE_I2)
 RULE_TEST(it_ends, SIM_RULE_L1)
 RULE_TEST(it_comes_to_rest, SIM_RULE_L1)
 
@@ -337,6 +355,7 @@ main(void)
         cmocka_unit_test(test_no_copy_is_left_behind),
         cmocka_unit_test(test_vms_run_as_far_as_was_seen),
         cmocka_unit_test(test_vms_are_somewhere),
+        cmocka_unit_test(test_vms_are_not_lost_on_their_way),
         cmocka_unit_test(test_it_ends),
         cmocka_unit_test(test_it_comes_to_rest),
     };
