@@ -33,19 +33,24 @@ audit_wrong_state(const SimAuditor *self, guint vm, guint host)
     g_assert_not_reached();
 }
 
-/* When the controller last looked at both ends; what happened later it cannot know. */
+/*
+ * When the controller last looked at both ends; what happened later it cannot know. A look from
+ * before the arrival is none.
+ */
 static gint64
-looked_us(const SimAuditor *self, const AuditStep *step)
+looked_us(const SimAuditor *self, guint id)
 {
+    const AuditStep *step = &self->steps[id];
     const AuditVm *vm = audit_vm(self, step->vm);
+    gint64 read_us = MIN(vm->at[step->source].read_us, vm->at[step->target].read_us);
 
-    return MIN(vm->at[step->source].read_us, vm->at[step->target].read_us);
+    return vm->arrived_by == id ? MAX(read_us, vm->arrived_us) : read_us;
 }
 
 void
 audit_settled(SimAuditor *self, guint id)
 {
-    const AuditStep *step = &self->steps[id];
+    AuditStep *step = &self->steps[id];
     const AuditVm *vm = audit_vm(self, step->vm);
     const SimCopy *left = sim_copy(self->world, step->vm, step->source);
     const char *name = audit_vm_name(self, step->vm);
@@ -54,10 +59,11 @@ audit_settled(SimAuditor *self, guint id)
 
     audit_count(self, SIM_RULE_I13);
     audit_count(self, SIM_RULE_I14);
+    step->looked_us = looked_us(self, id);
     /* It is there by a stranger's migration, which loses what it loses. */
     if (audit_vm_strange(self, step->vm) && vm->arrived_by != id)
         return;
-    if (audit_vm_disturbed_since(self, step->vm, looked_us(self, step)))
+    if (audit_vm_disturbed_since(self, step->vm, step->looked_us))
         return;
     wrong = audit_wrong_definition(self, step->vm, step->target);
     if (wrong != NULL)

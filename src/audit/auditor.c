@@ -83,7 +83,7 @@ see_all_vms(SimAuditor *self)
 
         vm->group = known < 0 ? -1 : vr_inventory_vm(self->inventory, (guint)known)->group_index;
         vm->at = g_new0(AuditCopy, self->host_count);
-        vm->split_us = vm->limbo_us = AUDIT_NEVER;
+        vm->split_us = vm->limbo_us = vm->arrived_us = AUDIT_NEVER;
         for (guint i = 0; i < AUDIT_CAUSES; i++)
             vm->touched_us[i] = AUDIT_NEVER;
         g_ptr_array_add(self->vms, vm);
@@ -98,7 +98,7 @@ init_step(SimAuditor *self, const VrPlanStep *plan, GHashTable *vm_by_uuid)
 
     g_assert(plan->id >= 1 && plan->id <= self->step_count);
     step->plan = plan;
-    step->settled_us = AUDIT_NEVER;
+    step->settled_us = step->looked_us = AUDIT_NEVER;
     step->libvirt_id = -1;
     step->vm = SIM_NOWHERE;
     step->source = audit_find_host(self, plan->source);

@@ -50,7 +50,8 @@ typedef struct {
     gboolean split_unasked;          /* nobody has been asked since split_us */
     guint step;                      /* of the controller's migration in flight; 0: none */
     gboolean paused_at_begin;        /* by its owner, when that migration began */
-    guint arrived_by;                /* step of the last of … */
+    guint arrived_by;                /* step of the last of, … */
+    gint64 arrived_us;               /* and when that was over, … */
     guint arrivals;                  /* by migrations of the controller */
     guint extras;                    /* declared */
     gint64 limbo_us;                 /* since when only a migration keeps it paused */
@@ -82,6 +83,7 @@ typedef struct {
     gboolean asked;      /* a person, since its last migration was announced */
     gint64 libvirt_id;   /* of the guest whose migration began; -1: none since it was announced */
     gint64 settled_us;   /* durably settled for the first time; AUDIT_NEVER */
+    gint64 looked_us;    /* when it last settled: the controller's last look at both ends */
     guint called;        /* attempt whose call was issued; 0 */
     guint stage_attempt; /* attempt whose stage has begun; 0 */
     gint64 issued_us;    /* last stage that was issued, not only attached to, … */

@@ -75,13 +75,18 @@ check_nowhere_else(SimAuditor *self, guint vm, guint where, gint64 settled_us)
     }
 }
 
+/*
+ * What somebody else did after the look on which it settled is excused, although it became durable
+ * later: nobody looks again at a VM that has settled.
+ */
 static void
-check_vm_is_right(SimAuditor *self, guint vm, guint where, gint64 since_us)
+check_vm_is_right(SimAuditor *self, guint vm, const AuditStep *step)
 {
     const char *name = audit_vm_name(self, vm);
+    guint where = step->target;
     const char *wrong = NULL;
 
-    if (audit_vm_disturbed_since(self, vm, since_us))
+    if (audit_vm_disturbed_since(self, vm, step->looked_us))
         return;
     wrong = audit_wrong_definition(self, vm, where);
     if (wrong == NULL)
@@ -89,7 +94,31 @@ check_vm_is_right(SimAuditor *self, guint vm, guint where, gint64 since_us)
     if (wrong != NULL)
         audit_breach(self, SIM_RULE_END, "%s: the rollout is done, but on %s %s", name,
                      audit_host_name(self, where), wrong);
-    check_nowhere_else(self, vm, where, since_us);
+    check_nowhere_else(self, vm, where, step->at_us);
+}
+
+/*
+ * The last change of a VM that is nowhere is what lost it. Others did it, and the controller has
+ * not read that host since; what libvirt does in a migration of ours is the controller's doing.
+ */
+static gboolean
+was_lost_unseen_by_others(const SimAuditor *self, guint vm)
+{
+    const AuditCopy *last = &audit_vm(self, vm)->at[0];
+
+    for (guint i = 1; i < self->host_count; i++) {
+        const AuditCopy *copy = &audit_vm(self, vm)->at[i];
+        if (copy->changed_us > last->changed_us)
+            last = copy;
+    }
+    return audit_changed_unseen(last) && last->changed_by != SIM_BY_CONTROLLER &&
+           last->changed_by != SIM_BY_LIBVIRT;
+}
+
+static gboolean
+is_nowhere(const SimAuditor *self, guint vm)
+{
+    return active_on(self, vm) == SIM_NOWHERE && defined_on(self, vm) == SIM_NOWHERE;
 }
 
 static void
@@ -100,7 +129,7 @@ check_vm_done(SimAuditor *self, guint vm)
 
     audit_count(self, SIM_RULE_END);
     audit_count(self, SIM_RULE_I2);
-    if (active_on(self, vm) == SIM_NOWHERE && defined_on(self, vm) == SIM_NOWHERE)
+    if (is_nowhere(self, vm) && !was_lost_unseen_by_others(self, vm))
         audit_breach(self, SIM_RULE_I2, "%s: is on no host any more", audit_vm_name(self, vm));
     if (audit_vm_strange(self, vm))
         return;
@@ -111,7 +140,7 @@ check_vm_done(SimAuditor *self, guint vm)
                      " s, and the rollout is done without asking anybody",
                      audit_vm_name(self, vm), known->split_us / SIM_S);
     if (step != NULL)
-        check_vm_is_right(self, vm, step->target, step->at_us);
+        check_vm_is_right(self, vm, step);
 }
 
 static void

@@ -299,6 +299,7 @@ audit_migration_over(SimAuditor *self, const SimFact *fact)
         return;
     vm->arrivals++;
     vm->arrived_by = step->plan->id;
+    vm->arrived_us = self->world->now_us;
     audit_count(self, SIM_RULE_R2);
     if (vm->arrivals > 1 + vm->extras && !audit_vm_strange(self, fact->vm) &&
         !audit_vm_repaired(self, fact->vm))

@@ -341,7 +341,7 @@ migrates_halfway(Small *self, guint step, guint vm, guint source, guint target)
 }
 
 void
-migrates(Small *self, guint step, guint vm, guint source, guint target)
+migrates_unsettled(Small *self, guint step, guint vm, guint source, guint target)
 {
     migrates_halfway(self, step, vm, source, target);
     sim_vm(&self->world, vm)->memory++;
@@ -365,6 +365,12 @@ migrates(Small *self, guint step, guint vm, guint source, guint target)
     records(self, step, VR_PHASE_OBSERVING);
     reads(self, vm, source, VR_SIDE_ABSENT);
     reads(self, vm, target, VR_SIDE_RUNNING);
+}
+
+void
+migrates(Small *self, guint step, guint vm, guint source, guint target)
+{
+    migrates_unsettled(self, step, vm, source, target);
     records(self, step, VR_PHASE_SETTLED);
 }
 

@@ -44,8 +44,10 @@ SimMigration *in_flight(Small *self, guint vm, guint source, guint target);
 void action(Small *self, SimFactKind kind, guint vm, guint host, VrAction action);
 void stage(Small *self, SimFactKind kind, guint step, guint host, VrStage stage);
 
-/* As it should go, up to its end; and to the moment when both copies are paused. */
+/* As it should go, up to its end; to the last look before it settles; and to the moment when both
+ * copies are paused. */
 void migrates(Small *self, guint step, guint vm, guint source, guint target);
+void migrates_unsettled(Small *self, guint step, guint vm, guint source, guint target);
 void migrates_halfway(Small *self, guint step, guint vm, guint source, guint target);
 void proves_empty(Small *self, guint host);
 void closes(Small *self, guint step, guint host);

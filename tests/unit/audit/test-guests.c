@@ -17,18 +17,30 @@ goes_halfway(Small *small)
     migrates_halfway(small, STEP_VM1, VM1, H2, H3);
 }
 
-/* The target runs, and libvirt has left a paused source behind. */
 static void
-leaves_a_source_behind(Small *small)
+runs_on_its_target(Small *small)
 {
     goes_halfway(small);
     sim_vm(&small->world, VM1)->memory = copy_of(small, VM1, H3)->memory = 2;
     copy_of(small, VM1, H3)->defined = copy_of(small, VM1, H3)->on_disk = TRUE;
     copy_of(small, VM1, H3)->job = SIM_JOB_NONE;
     changes(small, VM1, H3, SIM_QEMU_RUNNING, SIM_BY_LIBVIRT);
+}
+
+static void
+is_over(Small *small)
+{
     g_array_set_size(small->world.migrations, 0);
     migration(small, SIM_FACT_MIGRATE_OVER, VM1, H2, H3);
     records(small, STEP_VM1, VR_PHASE_OBSERVING);
+}
+
+/* The target runs, and libvirt has left a paused source behind. */
+static void
+leaves_a_source_behind(Small *small)
+{
+    runs_on_its_target(small);
+    is_over(small);
 }
 
 /* The target is gone without ever having run. */
@@ -38,9 +50,7 @@ leaves_only_a_paused_source(Small *small)
     goes_halfway(small);
     copy_of(small, VM1, H3)->job = SIM_JOB_NONE;
     changes(small, VM1, H3, SIM_QEMU_NONE, SIM_BY_LIBVIRT);
-    g_array_set_size(small->world.migrations, 0);
-    migration(small, SIM_FACT_MIGRATE_OVER, VM1, H2, H3);
-    records(small, STEP_VM1, VR_PHASE_OBSERVING);
+    is_over(small);
 }
 
 static void
@@ -366,6 +376,25 @@ case_a_guest_that_was_paused_is_not_resumed(Small *small, gboolean bad)
     resumes_source(small);
 }
 
+/* The guest has broken meanwhile: after the last look, or after one that was too early to count. */
+static void
+case_settles_on_a_look_after_its_arrival(Small *small, gboolean bad)
+{
+    sim_vm(&small->world, VM1)->autostart = FALSE;
+    runs_on_its_target(small);
+    copy_of(small, VM1, H2)->defined = copy_of(small, VM1, H2)->on_disk = FALSE;
+    changes(small, VM1, H2, SIM_QEMU_NONE, SIM_BY_LIBVIRT);
+    if (!bad)
+        is_over(small);
+    reads(small, VM1, H2, VR_SIDE_ABSENT);
+    reads(small, VM1, H3, VR_SIDE_RUNNING);
+    changes(small, VM1, H3, SIM_QEMU_PAUSED_IO_ERROR, SIM_BY_FAULT);
+    later(small, 1);
+    if (bad)
+        is_over(small);
+    records(small, STEP_VM1, VR_PHASE_SETTLED);
+}
+
 #define RULE_TEST(name, rule)                                                                      \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
@@ -398,6 +427,7 @@ RULE_TEST(every_other_host_is_read, SIM_RULE_I11)
 RULE_TEST(autostart_is_kept, SIM_RULE_I13)
 RULE_TEST(paused_stays_paused, SIM_RULE_I14)
 RULE_TEST(a_guest_that_was_paused_is_not_resumed, SIM_RULE_I14)
+RULE_TEST(settles_on_a_look_after_its_arrival, SIM_RULE_I14)
 RULE_TEST(split_is_asked_about, SIM_RULE_I1)
 
 int
@@ -430,6 +460,7 @@ main(void)
         cmocka_unit_test(test_autostart_is_kept),
         cmocka_unit_test(test_paused_stays_paused),
         cmocka_unit_test(test_a_guest_that_was_paused_is_not_resumed),
+        cmocka_unit_test(test_settles_on_a_look_after_its_arrival),
     };
 
     return cmocka_run_group_tests_name("audit-guests", tests, NULL, NULL);

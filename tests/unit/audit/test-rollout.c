@@ -228,6 +228,27 @@ case_vms_run(Small *small, gboolean bad)
     ends(small);
 }
 
+/* Nobody looks again at what has settled, so what breaks after the last look is nobody's fault. */
+static void
+case_vms_run_as_far_as_was_seen(Small *small, gboolean bad)
+{
+    closes(small, STEP_H2, H2);
+    migrates(small, STEP_VM1, VM1, H2, H3);
+    migrates_unsettled(small, STEP_VM2, VM2, H2, H3);
+    if (!bad)
+        changes(small, VM2, H3, SIM_QEMU_PAUSED_IO_ERROR, SIM_BY_FAULT);
+    later(small, 5);
+    records(small, STEP_VM2, VR_PHASE_SETTLED);
+    if (bad)
+        changes(small, VM2, H3, SIM_QEMU_PAUSED_IO_ERROR, SIM_BY_LIBVIRT);
+    records(small, STEP_GATE, VR_PHASE_PASSED);
+    updates(small, STEP_H2, H2);
+    closes(small, STEP_H1, H1);
+    migrates(small, STEP_VM3, VM3, H1, H2);
+    updates(small, STEP_H1, H1);
+    ends(small);
+}
+
 static void
 case_no_copy_is_left_behind(Small *small, gboolean bad)
 {
@@ -237,13 +258,30 @@ case_no_copy_is_left_behind(Small *small, gboolean bad)
 }
 
 static void
+vanishes(Small *small, guint vm, guint host, SimCause cause)
+{
+    copy_of(small, vm, host)->defined = copy_of(small, vm, host)->on_disk = FALSE;
+    changes(small, vm, host, SIM_QEMU_NONE, cause);
+}
+
+/* Whoever lost it, it is missed once its host has been read. */
+static void
 case_vms_are_somewhere(Small *small, gboolean bad)
 {
     whole_rollout(small);
-    if (bad) {
-        copy_of(small, VM1, H3)->defined = copy_of(small, VM1, H3)->on_disk = FALSE;
-        changes(small, VM1, H3, SIM_QEMU_NONE, SIM_BY_FAULT);
-    }
+    vanishes(small, VM1, H3, SIM_BY_FAULT);
+    if (bad)
+        reads(small, VM1, H3, VR_SIDE_ABSENT);
+    ends(small);
+}
+
+/* What libvirt does in the migration of a stranger is the stranger's doing, and else is ours. */
+static void
+case_vms_are_not_lost_on_their_way(Small *small, gboolean bad)
+{
+    whole_rollout(small);
+    in_flight(small, VM1, H3, H1)->foreign = !bad;
+    vanishes(small, VM1, H3, SIM_BY_LIBVIRT);
     ends(small);
 }
 
@@ -288,7 +326,9 @@ RULE_TEST(hosts_are_updated, SIM_RULE_END)
 RULE_TEST(hosts_are_open, SIM_RULE_END)
 RULE_TEST(vms_run, SIM_RULE_END)
 RULE_TEST(no_copy_is_left_behind, SIM_RULE_END)
+RULE_TEST(vms_run_as_far_as_was_seen, SIM_RULE_END)
 RULE_TEST(vms_are_somewhere, SIM_RULE_I2)
+RULE_TEST(vms_are_not_lost_on_their_way, SIM_RULE_I2)
 RULE_TEST(it_ends, SIM_RULE_L1)
 RULE_TEST(it_comes_to_rest, SIM_RULE_L1)
 
@@ -313,7 +353,9 @@ main(void)
         cmocka_unit_test(test_hosts_are_open),
         cmocka_unit_test(test_vms_run),
         cmocka_unit_test(test_no_copy_is_left_behind),
+        cmocka_unit_test(test_vms_run_as_far_as_was_seen),
         cmocka_unit_test(test_vms_are_somewhere),
+        cmocka_unit_test(test_vms_are_not_lost_on_their_way),
         cmocka_unit_test(test_it_ends),
         cmocka_unit_test(test_it_comes_to_rest),
     };
