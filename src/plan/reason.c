@@ -2,6 +2,13 @@
 #include "base/time.h"
 #include "plan/reason.h"
 
+const char *
+vr_reason_no_empty(const VrProblem *problem)
+{
+    return problem->policy->limits.spare_hosts_min > 0 ? "no host is empty but spare ones"
+                                                       : "no host is empty";
+}
+
 static char *
 format_forward(const char *target, const VrEntry *entry)
 {
@@ -28,9 +35,10 @@ format_extra(const VrProblem *problem, const VrDrainNote *note, const VrEntry *e
     const char *target = vr_problem_host_name(problem, entry->host);
 
     if (note->turn == VR_TURN_NO_EMPTY)
-        return g_strdup_printf("no host is empty: %s can be emptied with the fewest extra "
-                               "migrations (%u); to %s, the fullest with room",
-                               source, note->extra_count, target);
+        return g_strdup_printf(
+            "%s: %s can be emptied with the fewest extra migrations (%u); to %s, "
+            "the fullest with room",
+            vr_reason_no_empty(problem), source, note->extra_count, target);
     if (note->turn == VR_TURN_NO_FIT)
         return g_strdup_printf("no host's VMs all fit on the updated hosts: %s needs the fewest "
                                "extra migrations (%u); to %s, the fullest with room",

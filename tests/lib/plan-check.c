@@ -37,6 +37,7 @@ typedef struct {
     guint done, down;
     int canary; /* the first updated host that took a VM in this replay; -1 */
     gboolean canary_passed;
+    gint64 *idle; /* per host: how many of its pool were empty at the start; -1: none needed */
     char *broken;
 } Check;
 
@@ -300,6 +301,28 @@ start_gate(Check *self, const VrPlanStep *step, Step *own)
         breaks(self, step->id, "a gate for no VM");
 }
 
+/* Empty, up, and nothing on its way to it. */
+static gint64
+count_idle(const Check *self, int of)
+{
+    gint64 count = 0;
+
+    for (guint i = 0; i < self->inventory->hosts->len; i++)
+        count += strcmp(host_at(self, (int)i)->pool, host_at(self, of)->pool) == 0 &&
+                 !self->hosts[i].down && self->hosts[i].memory_mib == 0;
+    return count;
+}
+
+/* Where there were enough spare hosts at the start, there always are, if VMs migrate at all. */
+static void
+check_spares(Check *self, guint id, int host)
+{
+    gint64 min = self->policy->limits.spare_hosts_min;
+
+    if (self->idle[host] >= min && count_idle(self, host) < min)
+        breaks(self, id, "fewer than %" G_GINT64_FORMAT " hosts are spare", min);
+}
+
 static void
 start_step(Check *self, guint index)
 {
@@ -310,9 +333,11 @@ start_step(Check *self, guint index)
     switch (step->kind) {
     case VR_STEP_MIGRATE:
         start_migration(self, step, own);
+        check_spares(self, step->id, own->target);
         break;
     case VR_STEP_UPDATE:
         start_update(self, step->id, own->host);
+        check_spares(self, step->id, own->host);
         break;
     case VR_STEP_GATE:
         start_gate(self, step, own);
@@ -488,11 +513,29 @@ resolve_steps(Check *self)
     }
 }
 
+static void
+note_idle(Check *self)
+{
+    guint steps = self->plan->steps->len;
+
+    reset(self);
+    for (guint h = 0; h < self->inventory->hosts->len; h++) {
+        self->idle[h] = -1;
+        for (guint i = 0; i < steps && self->idle[h] < 0; i++) {
+            int source = self->steps[i].source;
+            if (source >= 0 &&
+                strcmp(host_at(self, source)->pool, host_at(self, (int)h)->pool) == 0)
+                self->idle[h] = count_idle(self, (int)h);
+        }
+    }
+}
+
 char *
 plan_check(const VrInventory *inventory, const VrPolicy *policy, const VrPlan *plan, guint32 seed,
            guint runs)
 {
     g_autofree Host *hosts = g_new0(Host, inventory->hosts->len);
+    g_autofree gint64 *idle = g_new0(gint64, inventory->hosts->len);
     g_autofree Vm *vms = g_new0(Vm, inventory->vms->len + 1);
     g_autofree Step *steps = g_new0(Step, plan->steps->len + 1);
     g_autofree Phase *phases = g_new0(Phase, plan->steps->len + 1);
@@ -503,9 +546,11 @@ plan_check(const VrInventory *inventory, const VrPolicy *policy, const VrPlan *p
                   .vms = vms,
                   .steps = steps,
                   .phases = phases,
+                  .idle = idle,
                   .random = seed};
 
     resolve_steps(&self);
+    note_idle(&self);
     for (guint i = 0; i < runs && self.broken == NULL; i++)
         replay(&self, i % 4 == 0 ? 100 : 10 + pick(&self, 80), i % 3 == 0);
     if (self.broken == NULL)

@@ -190,6 +190,7 @@ fleet_generate_policy(guint32 seed)
     limits->hosts_down_max = below(&random, 4);
     limits->hosts_down_per_domain_max = chance(&random, 20) ? 1 : 0;
     limits->extra_migrations_permille = chance(&random, 30) ? 10 * below(&random, 30) : 0;
+    limits->spare_hosts_min = chance(&random, 20) ? 1 + below(&random, 2) : 0;
     policy->offline_vms = chance(&random, 10) ? VR_OFFLINE_VMS_BLOCK : VR_OFFLINE_VMS_LEAVE;
     policy->partial = chance(&random, 60);
     return policy;
