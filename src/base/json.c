@@ -109,7 +109,7 @@ append_scalar(GString *out, JsonNode *node)
     else if (type == G_TYPE_BOOLEAN)
         g_string_append(out, json_node_get_boolean(node) ? "true" : "false");
     else if (type == G_TYPE_INT64)
-        g_string_append_printf(out, "%" G_GINT64_FORMAT, json_node_get_int(node));
+        vr_json_append_integer(out, json_node_get_int(node));
     else
         g_assert_not_reached(); /* a floating-point number: none of ours */
 }
@@ -168,6 +168,22 @@ vr_json_append_string(GString *out, const char *text)
     g_string_append_c(out, '"');
 }
 
+void
+vr_json_append_integer(GString *out, gint64 value)
+{
+    char digits[21];
+    guint at = sizeof digits;
+    gboolean is_negative = value < 0;
+    do {
+        int digit = (int)(value % 10);
+        digits[--at] = (char)('0' + ABS(digit));
+        value /= 10;
+    } while (value != 0);
+    if (is_negative)
+        digits[--at] = '-';
+    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
+}
+
 char *
 vr_json_canonical(JsonNode *node)
 {
@@ -181,4 +197,48 @@ vr_json_sha256(const char *text)
 {
     g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     return g_strconcat("sha256:", sum, NULL);
+}
+
+/* Flushed in pieces of this size. */
+#define SUM_PIECE 65536
+
+VrJsonSum *
+vr_json_sum_new(void)
+{
+    VrJsonSum *self = g_new0(VrJsonSum, 1);
+
+    self->text = g_string_sized_new(2 * SUM_PIECE);
+    self->checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    return self;
+}
+
+static void
+take_in(VrJsonSum *self)
+{
+    g_checksum_update(self->checksum, (const guchar *)self->text->str, (gssize)self->text->len);
+    g_string_truncate(self->text, 0);
+}
+
+void
+vr_json_sum_flush(VrJsonSum *self)
+{
+    if (self->text->len >= SUM_PIECE)
+        take_in(self);
+}
+
+char *
+vr_json_sum_finish(VrJsonSum *self)
+{
+    take_in(self);
+    return g_strconcat("sha256:", g_checksum_get_string(self->checksum), NULL);
+}
+
+void
+vr_json_sum_free(VrJsonSum *self)
+{
+    if (self == NULL)
+        return;
+    g_string_free(self->text, TRUE);
+    g_checksum_free(self->checksum);
+    g_free(self);
 }

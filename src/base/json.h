@@ -26,7 +26,26 @@ char *vr_json_canonical(JsonNode *node);
 /* Appends text as a JSON string in canonical form, with its quotes. */
 void vr_json_append_string(GString *out, const char *text);
 
+void vr_json_append_integer(GString *out, gint64 value);
+
 /* "sha256:" + lower-case hex of the text. (transfer full) */
 char *vr_json_sha256(const char *text);
+
+/* The same of a long text, piece by piece: append to `text`, flush now and then, finish. */
+typedef struct {
+    GString *text;
+    GChecksum *checksum;
+} VrJsonSum;
+
+VrJsonSum *vr_json_sum_new(void);
+
+/* Takes in what was appended, if it has become much. */
+void vr_json_sum_flush(VrJsonSum *self);
+
+/* (transfer full) */
+char *vr_json_sum_finish(VrJsonSum *self);
+
+void vr_json_sum_free(VrJsonSum *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrJsonSum, vr_json_sum_free)
 
 G_END_DECLS

@@ -6,22 +6,6 @@
 #include "model/inventory-fields.h"
 
 static void
-append_integer(GString *out, gint64 value)
-{
-    char digits[21];
-    guint at = sizeof digits;
-    gboolean is_negative = value < 0;
-    do {
-        int digit = (int)(value % 10);
-        digits[--at] = (char)('0' + ABS(digit));
-        value /= 10;
-    } while (value != 0);
-    if (is_negative)
-        digits[--at] = '-';
-    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
-}
-
-static void
 append_texts(GString *out, const GPtrArray *texts)
 {
     g_string_append_c(out, '[');
@@ -80,7 +64,7 @@ append_field(GString *out, const VrField *field, gconstpointer place)
         vr_json_append_string(out, *(const char *const *)place);
         return;
     case VR_FIELD_INTEGER:
-        append_integer(out, *(const gint64 *)place);
+        vr_json_append_integer(out, *(const gint64 *)place);
         return;
     case VR_FIELD_BOOLEAN:
         g_string_append(out, *(const gboolean *)place ? "true" : "false");
@@ -123,45 +107,49 @@ append_item(GString *out, const VrInventoryKind *kind, gconstpointer item)
 }
 
 static void
-append_items(GString *out, const VrInventoryKind *kind, const GPtrArray *items)
+append_items(GString *out, const VrInventoryKind *kind, const GPtrArray *items, VrJsonSum *sum)
 {
     g_string_append_printf(out, ",\"%s\":[", kind->name);
     for (guint i = 0; i < items->len; i++) {
         if (i > 0)
             g_string_append_c(out, ',');
         append_item(out, kind, g_ptr_array_index(items, i));
+        if (sum != NULL)
+            vr_json_sum_flush(sum);
     }
     g_string_append_c(out, ']');
 }
 
-static GString *
-format_canonical(const VrInventory *self, gboolean with_taken_at)
+/* `sum` (nullable) is what `out` belongs to. */
+static void
+append_canonical(GString *out, const VrInventory *self, gboolean with_taken_at, VrJsonSum *sum)
 {
-    GString *out = g_string_new("{\"format\":\"" VR_INVENTORY_FORMAT "\"");
-    append_items(out, &vr_inventory_group_kind, self->groups);
-    append_items(out, &vr_inventory_host_kind, self->hosts);
+    g_string_append(out, "{\"format\":\"" VR_INVENTORY_FORMAT "\"");
+    append_items(out, &vr_inventory_group_kind, self->groups, sum);
+    append_items(out, &vr_inventory_host_kind, self->hosts, sum);
     if (with_taken_at && self->taken_at_us != 0) {
         g_autofree char *taken_at = vr_time_format_utc(self->taken_at_us);
         g_string_append_printf(out, ",\"taken_at\":\"%s\"", taken_at);
     }
-    append_items(out, &vr_inventory_vm_kind, self->vms);
+    append_items(out, &vr_inventory_vm_kind, self->vms, sum);
     g_string_append_c(out, '}');
-    return out;
 }
 
 char *
 vr_inventory_digest(const VrInventory *self)
 {
-    GString *text = format_canonical(self, FALSE);
-    char *digest = vr_json_sha256(text->str);
-    g_string_free(text, TRUE);
-    return digest;
+    g_autoptr(VrJsonSum) sum = vr_json_sum_new();
+
+    append_canonical(sum->text, self, FALSE, sum);
+    return vr_json_sum_finish(sum);
 }
 
 char *
 vr_inventory_format(const VrInventory *self)
 {
-    GString *text = format_canonical(self, TRUE);
+    GString *text = g_string_new(NULL);
+
+    append_canonical(text, self, TRUE, NULL);
     g_string_append_c(text, '\n');
     return g_string_free(text, FALSE);
 }

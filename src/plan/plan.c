@@ -11,12 +11,6 @@ step_free(gpointer data)
 {
     VrPlanStep *step = data;
 
-    g_free(step->host);
-    g_free(step->vm_uuid);
-    g_free(step->vm);
-    g_free(step->source);
-    g_free(step->target);
-    g_free(step->why);
     g_array_unref(step->after);
     g_free(step);
 }
@@ -32,33 +26,28 @@ vr_plan_new(void)
 {
     VrPlan *self = g_new0(VrPlan, 1);
 
+    self->texts = g_string_chunk_new(4096);
     self->steps = g_ptr_array_new_with_free_func(step_free);
     self->skipped = g_ptr_array_new_with_free_func(skip_free);
     return self;
 }
 
 VrPlanStep *
-vr_plan_append_step(VrPlan *self, VrStepKind kind)
+vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after)
 {
     VrPlanStep *step = g_new0(VrPlanStep, 1);
 
     step->id = self->steps->len + 1;
     step->kind = kind;
-    step->after = g_array_new(FALSE, FALSE, sizeof(guint));
+    step->after = after != NULL ? g_array_ref(after) : g_array_new(FALSE, FALSE, sizeof(guint));
     g_ptr_array_add(self->steps, step);
     return step;
 }
 
-void
-vr_plan_step_add_after(VrPlanStep *self, guint id)
+char *
+vr_plan_keep(VrPlan *self, const char *text)
 {
-    guint at = self->after->len;
-
-    g_assert(id > 0 && id < self->id);
-    while (at > 0 && g_array_index(self->after, guint, at - 1) > id)
-        at--;
-    if (at == 0 || g_array_index(self->after, guint, at - 1) != id)
-        g_array_insert_val(self->after, at, id);
+    return text != NULL ? g_string_chunk_insert(self->texts, text) : NULL;
 }
 
 VrPlanSkip *
@@ -85,65 +74,62 @@ vr_plan_skip_free(VrPlanSkip *self)
     g_free(self);
 }
 
-/* The members of a step that say what is done and in which order, and nothing else. */
 static void
-build_digested_step(JsonBuilder *builder, const VrPlanStep *step)
+append_member(GString *out, const char *name, const char *value)
 {
-    const struct {
-        const char *name, *value;
-    } members[] = {{"vm_uuid", step->vm_uuid},
-                   {"source", step->source},
-                   {"target", step->target},
-                   {"host", step->host}};
+    if (value == NULL)
+        return;
+    g_string_append(out, name);
+    vr_json_append_string(out, value);
+}
 
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "kind");
-    json_builder_add_string_value(builder, vr_step_kind_to_string(step->kind));
-    for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
-        if (members[i].value == NULL)
-            continue;
-        json_builder_set_member_name(builder, members[i].name);
-        json_builder_add_string_value(builder, members[i].value);
+static void
+append_after(GString *out, const GArray *after)
+{
+    g_string_append(out, "{\"after\":[");
+    for (guint i = 0; i < after->len; i++) {
+        if (i > 0)
+            g_string_append_c(out, ',');
+        vr_json_append_integer(out, g_array_index(after, guint, i));
     }
-    json_builder_set_member_name(builder, "after");
-    json_builder_begin_array(builder);
-    for (guint i = 0; i < step->after->len; i++)
-        json_builder_add_int_value(builder, g_array_index(step->after, guint, i));
-    json_builder_end_array(builder);
-    if (step->kind == VR_STEP_MIGRATE) {
-        json_builder_set_member_name(builder, "extra");
-        json_builder_add_boolean_value(builder, step->extra);
-    }
-    json_builder_end_object(builder);
+    g_string_append_c(out, ']');
+}
+
+/* What is done and in which order, and nothing else; keys sorted, as canonical JSON has them. */
+static void
+append_digested_step(GString *out, const VrPlanStep *step)
+{
+    append_after(out, step->after);
+    if (step->kind == VR_STEP_MIGRATE)
+        g_string_append(out, step->extra ? ",\"extra\":true" : ",\"extra\":false");
+    append_member(out, ",\"host\":", step->host);
+    append_member(out, ",\"kind\":", vr_step_kind_to_string(step->kind));
+    append_member(out, ",\"source\":", step->source);
+    append_member(out, ",\"target\":", step->target);
+    append_member(out, ",\"vm_uuid\":", step->vm_uuid);
+    g_string_append_c(out, '}');
 }
 
 char *
 vr_plan_compute_digest(const VrPlan *self)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new_immutable();
+    g_autoptr(VrJsonSum) sum = vr_json_sum_new();
+    GString *out = sum->text;
 
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "policy_digest");
-    json_builder_add_string_value(builder, self->policy_digest);
-    json_builder_set_member_name(builder, "update");
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "level");
-    json_builder_add_string_value(builder, self->update_level);
-    if (self->update_class != NULL) {
-        json_builder_set_member_name(builder, "class");
-        json_builder_add_string_value(builder, self->update_class);
+    append_member(out, "{\"policy_digest\":", self->policy_digest);
+    g_string_append(out, ",\"steps\":[");
+    for (guint i = 0; i < self->steps->len; i++) {
+        if (i > 0)
+            g_string_append_c(out, ',');
+        append_digested_step(out, vr_plan_step(self, i));
+        vr_json_sum_flush(sum);
     }
-    json_builder_end_object(builder);
-    json_builder_set_member_name(builder, "steps");
-    json_builder_begin_array(builder);
-    for (guint i = 0; i < self->steps->len; i++)
-        build_digested_step(builder, vr_plan_step(self, i));
-    json_builder_end_array(builder);
-    json_builder_end_object(builder);
-
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *canonical = vr_json_canonical(root);
-    return vr_json_sha256(canonical);
+    g_string_append(out, "],\"update\":{");
+    append_member(out, "\"class\":", self->update_class);
+    append_member(out,
+                  self->update_class != NULL ? ",\"level\":" : "\"level\":", self->update_level);
+    g_string_append(out, "}}");
+    return vr_json_sum_finish(sum);
 }
 
 void
@@ -158,5 +144,6 @@ vr_plan_free(VrPlan *self)
     g_free(self->update_class);
     g_ptr_array_unref(self->steps);
     g_ptr_array_unref(self->skipped);
+    g_string_chunk_free(self->texts);
     g_free(self);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/json.h"
 #include "base/time.h"
 #include "plan/reason.h"
 
@@ -9,23 +10,20 @@ vr_reason_no_empty(const VrProblem *problem)
                                                        : "no host is empty";
 }
 
-static char *
-format_forward(const char *target, const VrEntry *entry)
+/* There are hundreds of thousands of these: no format strings. */
+static void
+append_forward(GString *out, const char *target, const VrEntry *entry)
 {
-    switch (entry->choice) {
-    case VR_CHOICE_FULLEST:
-        return g_strdup_printf("to %s: the fullest updated host with room (%" G_GINT64_FORMAT
-                               " MiB left)",
-                               target, entry->left_mib);
-    case VR_CHOICE_SOONEST:
-        return g_strdup_printf("to %s: the shortest queue on its link (%" G_GINT64_FORMAT
-                               " MiB left)",
-                               target, entry->left_mib);
-    case VR_CHOICE_LIGHTEST:
-        return g_strdup_printf("to %s: the least busy updated host (%" G_GINT64_FORMAT " MiB left)",
-                               target, entry->left_mib);
-    }
-    g_assert_not_reached();
+    static const char *const choices[] = {
+        [VR_CHOICE_FULLEST] = ": the fullest updated host with room (",
+        [VR_CHOICE_SOONEST] = ": the shortest queue on its link (",
+        [VR_CHOICE_LIGHTEST] = ": the least busy updated host ("};
+
+    g_string_append(out, "to ");
+    g_string_append(out, target);
+    g_string_append(out, choices[entry->choice]);
+    vr_json_append_integer(out, entry->left_mib);
+    g_string_append(out, " MiB left)");
 }
 
 static char *
@@ -95,22 +93,36 @@ format_update(const VrProblem *problem, const VrDrainNote *note, const VrEntry *
     g_assert_not_reached();
 }
 
-char *
-vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry)
+static char *
+format_gate(const VrProblem *problem, const VrEntry *entry)
 {
+    g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);
+
+    return g_strdup_printf("holds %s's update until %s has run its VMs for %s",
+                           vr_problem_host_name(problem, entry->source),
+                           vr_problem_host_name(problem, entry->host), span);
+}
+
+void
+vr_reason_append(GString *out, const VrProblem *problem, const VrSchedule *schedule,
+                 const VrEntry *entry)
+{
+    g_autofree char *text = NULL;
+
     switch (entry->kind) {
     case VR_STEP_UPDATE:
-        return format_update(problem, &schedule->notes[entry->host], entry);
+        text = format_update(problem, &schedule->notes[entry->host], entry);
+        break;
     case VR_STEP_MIGRATE:
-        if (entry->extra)
-            return format_extra(problem, &schedule->notes[entry->source], entry);
-        return format_forward(vr_problem_host_name(problem, entry->host), entry);
-    case VR_STEP_GATE: {
-        g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);
-        return g_strdup_printf("holds %s's update until %s has run its VMs for %s",
-                               vr_problem_host_name(problem, entry->source),
-                               vr_problem_host_name(problem, entry->host), span);
+        if (!entry->extra) {
+            append_forward(out, vr_problem_host_name(problem, entry->host), entry);
+            return;
+        }
+        text = format_extra(problem, &schedule->notes[entry->source], entry);
+        break;
+    case VR_STEP_GATE:
+        text = format_gate(problem, entry);
+        break;
     }
-    }
-    g_assert_not_reached();
+    g_string_append(out, text);
 }
