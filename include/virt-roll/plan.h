@@ -16,6 +16,7 @@ G_BEGIN_DECLS
     X(VR_STEP_GATE, "gate")
 VR_DECLARE_ENUM(VrStepKind, vr_step_kind, VR_STEP_KINDS);
 
+/* Its strings belong to the plan; steps may share one `after`. */
 typedef struct {
     guint id; /* 1.. in the order of `steps`; unique */
     VrStepKind kind;
@@ -53,8 +54,9 @@ typedef struct {
     char *update_level;
     char *update_class; /* nullable */
     VrPlanSummary summary;
-    GPtrArray *steps;   /* (element-type VrPlanStep) */
-    GPtrArray *skipped; /* (element-type VrPlanSkip) by host */
+    GPtrArray *steps;    /* (element-type VrPlanStep) in the order of their start */
+    GPtrArray *skipped;  /* (element-type VrPlanSkip) by host */
+    GStringChunk *texts; /* the strings of the steps */
 } VrPlan;
 
 /* What of the inventory is to be updated, and how. */

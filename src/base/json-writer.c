@@ -69,19 +69,8 @@ vr_json_writer_string(VrJsonWriter *self, const char *value)
 void
 vr_json_writer_integer(VrJsonWriter *self, gint64 value)
 {
-    char digits[21];
-    guint at = sizeof digits;
-    gboolean is_negative = value < 0;
-
     separate(self, TRUE);
-    do {
-        int digit = (int)(value % 10);
-        digits[--at] = (char)('0' + ABS(digit));
-        value /= 10;
-    } while (value != 0);
-    if (is_negative)
-        digits[--at] = '-';
-    g_string_append_len(self->text, digits + at, (gssize)(sizeof digits - at));
+    vr_json_append_integer(self->text, value);
 }
 
 void

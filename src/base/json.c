@@ -109,7 +109,7 @@ append_scalar(GString *out, JsonNode *node)
     else if (type == G_TYPE_BOOLEAN)
         g_string_append(out, json_node_get_boolean(node) ? "true" : "false");
     else if (type == G_TYPE_INT64)
-        g_string_append_printf(out, "%" G_GINT64_FORMAT, json_node_get_int(node));
+        vr_json_append_integer(out, json_node_get_int(node));
     else
         g_assert_not_reached(); /* a floating-point number: none of ours */
 }
@@ -166,6 +166,22 @@ vr_json_append_string(GString *out, const char *text)
             g_string_append_printf(out, "\\u%04x", character);
     }
     g_string_append_c(out, '"');
+}
+
+void
+vr_json_append_integer(GString *out, gint64 value)
+{
+    char digits[21];
+    guint at = sizeof digits;
+    gboolean is_negative = value < 0;
+    do {
+        int digit = (int)(value % 10);
+        digits[--at] = (char)('0' + ABS(digit));
+        value /= 10;
+    } while (value != 0);
+    if (is_negative)
+        digits[--at] = '-';
+    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
 }
 
 char *

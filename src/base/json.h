@@ -26,6 +26,8 @@ char *vr_json_canonical(JsonNode *node);
 /* Appends text as a JSON string in canonical form, with its quotes. */
 void vr_json_append_string(GString *out, const char *text);
 
+void vr_json_append_integer(GString *out, gint64 value);
+
 /* "sha256:" + lower-case hex of the text. (transfer full) */
 char *vr_json_sha256(const char *text);
 

@@ -47,11 +47,12 @@ typedef struct {
     guint first_flow;
     gint64 ready_ms; /* when it can take VMs, as far as one can tell; 0: now */
     gint64 gates_end_ms;
-    guint update_id;  /* of its update step; 0: not begun */
-    guint tried;      /* the pool's stamp when no place was found for its VMs */
-    GArray *guests;   /* (nullable) (element-type guint): its VMs, once extras have come */
-    GArray *blocks;   /* (nullable) of `guests` */
-    GArray *arrivals; /* (nullable) (element-type guint): ids of extras onto it */
+    guint update_id;   /* of its update step; 0: not begun */
+    guint relieved_by; /* id of the update of the host that is spare in its place; 0: none */
+    guint tried;       /* the pool's stamp when no place was found for its VMs */
+    GArray *guests;    /* (nullable) (element-type guint): its VMs, once extras have come */
+    GArray *blocks;    /* (nullable) of `guests` */
+    GArray *arrivals;  /* (nullable) (element-type guint): ids of extras onto it */
 } VrBeltHost;
 
 typedef struct {
@@ -78,10 +79,11 @@ typedef struct {
 } VrFlow;
 
 typedef struct {
-    guint open_count;   /* hosts that have yet to be drained */
-    guint active_count; /* hosts between the two, extras on their way included */
-    guint stamp;        /* changes when there is more room to promise */
-    guint spare_count;
+    guint open_count;       /* hosts that have yet to be drained */
+    guint active_count;     /* hosts between the two, extras on their way included */
+    guint stamp;            /* changes when there is more room to promise */
+    guint spares_missing;   /* that the policy asks for and that no empty host could be */
+    guint spares_to_update; /* spare hosts that are to be relieved and updated */
     /* Sums over open hosts; room and load of the binding resource. */
     gint64 open_room, open_load, open_cycle_ms, open_update_ms;
     /* The same over hosts that are on their way to be updated, but on no shelf. */

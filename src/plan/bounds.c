@@ -2,6 +2,7 @@
 #include "plan/bounds.h"
 #include "plan/cost.h"
 #include "plan/growth.h"
+#include "plan/spare.h"
 
 /* What the bounds of one pool are made of. Only hosts to be updated are in the arrays. */
 typedef struct {
@@ -11,6 +12,7 @@ typedef struct {
     GArray *loaded;       /* (element-type guint) those of them with VMs */
     VrAmount spare;       /* room of all that take part, less what the VMs use */
     VrAmount waiting;     /* free at once: updated hosts, and empty ones when they are updated */
+    gboolean has_empty;   /* some empty host can take VMs once it is updated */
     gboolean has_updated; /* some updated host can take VMs now */
     gint64 first_ms;      /* the first empty host updated; G_MAXINT64 if there is none */
     gint64 update_min_ms;
@@ -29,6 +31,14 @@ static gint64
 room_of(const VrProblemHost *host, VrResource resource)
 {
     return MAX(host->room.of[resource], host->load.of[resource]);
+}
+
+static int
+compare_descending(gconstpointer a, gconstpointer b)
+{
+    gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
+
+    return x > y ? -1 : x < y;
 }
 
 static void
@@ -66,6 +76,29 @@ add_host(Pool *self, guint index)
         g_array_append_val(self->loaded, index);
 }
 
+/* Spare hosts take no VMs: the smallest, so that no plan can have more room at the start. */
+static void
+keep_spares(Pool *self, guint count)
+{
+    guint empty_count = 0;
+
+    for (guint r = 0; r <= VR_RESOURCE_VCPUS && count > 0; r++) {
+        g_autoptr(GArray) rooms = g_array_new(FALSE, FALSE, sizeof(gint64));
+        for (guint i = 0; i < self->pool->hosts->len; i++) {
+            const VrProblemHost *host =
+                &self->problem->hosts[g_array_index(self->pool->hosts, guint, i)];
+            gint64 room = room_of(host, (VrResource)r);
+            if (host->vms->len == 0 && host->role != VR_ROLE_SKIPPED)
+                g_array_append_val(rooms, room);
+        }
+        g_array_sort(rooms, compare_descending);
+        empty_count = rooms->len;
+        for (guint i = 0; i < MIN(count, empty_count); i++)
+            self->waiting.of[r] -= g_array_index(rooms, gint64, empty_count - 1 - i);
+    }
+    self->has_empty = empty_count > count || (count == 0 && self->first_ms < G_MAXINT64);
+}
+
 static void
 pool_init(Pool *self, const VrProblem *problem, guint index)
 {
@@ -78,6 +111,7 @@ pool_init(Pool *self, const VrProblem *problem, guint index)
                    .link_min = G_MAXINT64};
     for (guint i = 0; i < self->pool->hosts->len; i++)
         add_host(self, g_array_index(self->pool->hosts, guint, i));
+    keep_spares(self, vr_spare_needed(problem, index));
 }
 
 /* At any rate that a migration can have, it takes at least so much of each of its links. */
@@ -136,14 +170,6 @@ measure_drains(Pool *self)
         measure_drain(self, g_array_index(self->loaded, guint, i));
 }
 
-static int
-compare_descending(gconstpointer a, gconstpointer b)
-{
-    gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
-
-    return x > y ? -1 : x < y;
-}
-
 guint
 vr_bounds_left_over(const VrProblem *problem, VrResource resource, gint64 room, const GArray *vms)
 {
@@ -176,7 +202,7 @@ vr_bounds_extra_migrations(const VrProblem *problem, guint pool)
     for (guint i = 0; i < self.loaded->len; i++) {
         const GArray *vms = problem->hosts[g_array_index(self.loaded, guint, i)].vms;
         guint count = 0;
-        if (!self.has_updated && self.first_ms == G_MAXINT64)
+        if (!self.has_updated && !self.has_empty)
             count = vms->len;
         for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++)
             count =

@@ -8,14 +8,17 @@ G_BEGIN_DECLS
 
 VrPlan *vr_plan_new(void);
 
-/* The next step, its id set, everything else zero and owned strings NULL. Borrowed. */
-VrPlanStep *vr_plan_append_step(VrPlan *self, VrStepKind kind);
+/*
+ * The next step, its id set, everything else zero. Borrowed. `after` (nullable) is shared; without
+ * one the step gets an empty one of its own.
+ */
+VrPlanStep *vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after);
+
+/* A copy that lives as long as the plan. NULL: NULL. */
+char *vr_plan_keep(VrPlan *self, const char *text);
 
 /* `reason` is a word, `detail` a sentence (transfer full). Borrowed. */
 VrPlanSkip *vr_plan_skip_new(const char *host, const char *reason, char *detail);
 void vr_plan_skip_free(VrPlanSkip *self);
-
-/* Adds an id to `after`, kept ascending and without doubles. */
-void vr_plan_step_add_after(VrPlanStep *self, guint id);
 
 G_END_DECLS

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/conveyor.h"
 #include "plan/outlook.h"
+#include "plan/spare.h"
 #include "plan/traffic.h"
 #include "plan/vacate.h"
 
@@ -132,7 +133,7 @@ drain_from_pool(VrConveyor *self, guint pool)
     const VrBeltPool *own = &belt->pools[pool];
     gboolean choosing = !vr_belt_is_past_canary(belt) && belt->canary == VR_NONE;
 
-    if (own->open_count == 0 || self->exhausted[pool] == own->stamp ||
+    if (own->open_count == 0 || own->spares_missing > 0 || self->exhausted[pool] == own->stamp ||
         is_waiting_for_canary(belt) || belt->pipeline_count >= self->pipeline_max ||
         (belt->manner->serial && own->active_count > 0))
         return FALSE;
@@ -149,8 +150,8 @@ spend_in_pool(VrConveyor *self, guint pool)
     VrBelt *belt = self->belt;
     const VrBeltPool *own = &belt->pools[pool];
 
-    if (own->open_count == 0 || self->spent[pool] == own->stamp || belt->manner->serial ||
-        belt->schedule->extra_count >= belt->extra_budget ||
+    if (own->open_count == 0 || own->spares_missing > 0 || self->spent[pool] == own->stamp ||
+        belt->manner->serial || belt->schedule->extra_count >= belt->extra_budget ||
         belt->pipeline_count >= belt->hosts_down_max || !vr_belt_is_past_canary(belt))
         return FALSE;
     if (vr_vacate_within_budget(self, pool))
@@ -169,6 +170,7 @@ dispatch(VrConveyor *self)
         again = FALSE;
         for (guint p = 0; p < self->belt->problem->pool_count; p++)
             again |= drain_from_pool(self, p) || spend_in_pool(self, p);
+        vr_spare_relieve(self->belt);
         vr_drain_start_updates(self->belt);
     }
 }
@@ -262,6 +264,7 @@ start(VrConveyor *self)
 {
     VrBelt *belt = self->belt;
 
+    vr_spare_choose(belt);
     build_orders(self);
     for (guint h = 0; h < belt->problem->host_count; h++) {
         if (belt->hosts[h].state == VR_HOST_OPEN && belt->hosts[h].vm_count == 0)
@@ -280,6 +283,12 @@ report_stuck(VrConveyor *self)
     VrBelt *belt = self->belt;
 
     for (guint h = 0; h < belt->problem->host_count; h++) {
+        if (belt->hosts[h].state == VR_HOST_SPARE && belt->hosts[h].update_id == 0 &&
+            belt->problem->hosts[h].role == VR_ROLE_UPDATE)
+            vr_feasibility_add(belt->schedule->stuck, h,
+                               g_strdup("it is kept as a spare host, and no other host can be "
+                                        "spare in its place; lower spare_hosts_min or empty "
+                                        "another host"));
         if (belt->hosts[h].state != VR_HOST_OPEN)
             continue;
         VrNoPlace no_place = vr_placement_explain(belt, h);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/drain.h"
+#include "plan/spare.h"
 #include "plan/traffic.h"
 
 static guint
@@ -100,14 +101,21 @@ choose_canary(VrBelt *belt, guint host)
 static void
 emptied(VrBelt *belt, guint host)
 {
-    VrBeltHost *at = &belt->hosts[host];
-
     for (guint i = 0; i < belt->sources->len; i++) {
         if (g_array_index(belt->sources, guint, i) == host) {
             g_array_remove_index(belt->sources, i);
             break;
         }
     }
+    if (!vr_spare_take(belt, host))
+        vr_drain_hold(belt, host);
+}
+
+void
+vr_drain_hold(VrBelt *belt, guint host)
+{
+    VrBeltHost *at = &belt->hosts[host];
+
     at->ready_ms = MAX(at->gates_end_ms, belt->now_ms) + belt->problem->hosts[host].update_ms;
     if (at->gates_end_ms > belt->now_ms) {
         vr_belt_set_state(belt, host, VR_HOST_GATED);
@@ -204,6 +212,8 @@ list_departures(VrBelt *belt, guint host)
         else
             g_array_append_vals(ids, flow->ids->data, flow->ids->len);
     }
+    if (belt->hosts[host].relieved_by != 0)
+        g_array_append_val(ids, belt->hosts[host].relieved_by);
     return vr_schedule_add_list(belt->schedule, ids);
 }
 

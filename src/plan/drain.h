@@ -12,6 +12,9 @@ void vr_drain_begin(VrBelt *belt, guint host, VrTurn turn, GArray *places);
 /* Of the flow's VMs one has arrived. */
 void vr_drain_arrived(VrBelt *belt, guint flow);
 
+/* The host is empty: its gates hold it, and then it waits for its turn to be updated. */
+void vr_drain_hold(VrBelt *belt, guint host);
+
 /* All gates that held the host back have passed. */
 void vr_drain_released(VrBelt *belt, guint host);
 

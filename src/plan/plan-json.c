@@ -192,25 +192,25 @@ read_step(VrReader *reader, JsonObject *object, VrPlan *plan)
         vr_reader_fail(reader, "kind", "is missing");
         return;
     }
-    VrPlanStep *step = vr_plan_append_step(plan, (VrStepKind)kind);
+    VrPlanStep *step = vr_plan_append_step(plan, (VrStepKind)kind, NULL);
     (void)vr_reader_required_integer(reader, "id", step->id, step->id);
     if (step->kind == VR_STEP_MIGRATE) {
-        step->vm_uuid = g_strdup(vr_reader_required_string(reader, "vm_uuid"));
-        step->vm = g_strdup(vr_reader_required_string(reader, "vm"));
-        step->target = g_strdup(vr_reader_required_string(reader, "target"));
+        step->vm_uuid = vr_plan_keep(plan, vr_reader_required_string(reader, "vm_uuid"));
+        step->vm = vr_plan_keep(plan, vr_reader_required_string(reader, "vm"));
+        step->target = vr_plan_keep(plan, vr_reader_required_string(reader, "target"));
         step->rate_mib_per_s = vr_reader_required_integer(reader, "rate_mib_per_s", 1, G_MAXINT64);
         step->extra = vr_reader_boolean(reader, "extra", FALSE);
     } else {
-        step->host = g_strdup(vr_reader_required_string(reader, "host"));
+        step->host = vr_plan_keep(plan, vr_reader_required_string(reader, "host"));
     }
     if (step->kind != VR_STEP_UPDATE)
-        step->source = g_strdup(vr_reader_required_string(reader, "source"));
+        step->source = vr_plan_keep(plan, vr_reader_required_string(reader, "source"));
     step->start_ms = vr_reader_required_integer(reader, "start_ms", 0, G_MAXINT64);
     step->end_ms = vr_reader_required_integer(reader, "end_ms", step->start_ms, G_MAXINT64);
     if (step->kind == VR_STEP_GATE && step->end_ms - step->start_ms > VR_GATE_S_MAX * 1000LL)
         vr_reader_fail(reader, "end_ms", "is more than %d s after start_ms, longer than any gate",
                        VR_GATE_S_MAX);
-    step->why = g_strdup(vr_reader_string(reader, "why", NULL));
+    step->why = vr_plan_keep(plan, vr_reader_string(reader, "why", NULL));
     (void)vr_reader_has(reader, "after");
     read_after(reader, json_object_get_member(object, "after"), step);
 }

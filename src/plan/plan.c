@@ -11,12 +11,6 @@ step_free(gpointer data)
 {
     VrPlanStep *step = data;
 
-    g_free(step->host);
-    g_free(step->vm_uuid);
-    g_free(step->vm);
-    g_free(step->source);
-    g_free(step->target);
-    g_free(step->why);
     g_array_unref(step->after);
     g_free(step);
 }
@@ -32,33 +26,28 @@ vr_plan_new(void)
 {
     VrPlan *self = g_new0(VrPlan, 1);
 
+    self->texts = g_string_chunk_new(4096);
     self->steps = g_ptr_array_new_with_free_func(step_free);
     self->skipped = g_ptr_array_new_with_free_func(skip_free);
     return self;
 }
 
 VrPlanStep *
-vr_plan_append_step(VrPlan *self, VrStepKind kind)
+vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after)
 {
     VrPlanStep *step = g_new0(VrPlanStep, 1);
 
     step->id = self->steps->len + 1;
     step->kind = kind;
-    step->after = g_array_new(FALSE, FALSE, sizeof(guint));
+    step->after = after != NULL ? g_array_ref(after) : g_array_new(FALSE, FALSE, sizeof(guint));
     g_ptr_array_add(self->steps, step);
     return step;
 }
 
-void
-vr_plan_step_add_after(VrPlanStep *self, guint id)
+char *
+vr_plan_keep(VrPlan *self, const char *text)
 {
-    guint at = self->after->len;
-
-    g_assert(id > 0 && id < self->id);
-    while (at > 0 && g_array_index(self->after, guint, at - 1) > id)
-        at--;
-    if (at == 0 || g_array_index(self->after, guint, at - 1) != id)
-        g_array_insert_val(self->after, at, id);
+    return text != NULL ? g_string_chunk_insert(self->texts, text) : NULL;
 }
 
 VrPlanSkip *
@@ -149,5 +138,6 @@ vr_plan_free(VrPlan *self)
     g_free(self->update_class);
     g_ptr_array_unref(self->steps);
     g_ptr_array_unref(self->skipped);
+    g_string_chunk_free(self->texts);
     g_free(self);
 }

@@ -3,6 +3,7 @@
 
 #include "plan/bounds.h"
 #include "plan/build.h"
+#include "plan/reason.h"
 #include "plan/scope.h"
 #include "plan/search.h"
 #include "plan/steps.h"
@@ -77,7 +78,7 @@ check_extras(const VrProblem *problem, const VrSchedule *schedule, GError **erro
                 ": %s, so that '%s' must be emptied with %u of them; set "
                 "extra_migrations_needed: allow, or empty a host",
                 schedule->extra_count, budget,
-                note->turn == VR_TURN_NO_EMPTY ? "no host is empty"
+                note->turn == VR_TURN_NO_EMPTY ? vr_reason_no_empty(problem)
                                                : "no host's VMs all fit on the updated hosts",
                 vr_problem_host_name(problem, host), note->extra_count);
     return FALSE;
@@ -112,8 +113,7 @@ sum_up(VrProblem *problem, const VrSchedule *schedule, VrPlan *plan)
 }
 
 static gboolean
-check_question(const VrInventory *inventory, const VrPolicy *policy, const VrPlanRequest *request,
-               GError **error)
+check_question(const VrInventory *inventory, const VrPlanRequest *request, GError **error)
 {
     if (inventory->hosts->len == 0) {
         g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the inventory has no hosts");
@@ -121,15 +121,6 @@ check_question(const VrInventory *inventory, const VrPolicy *policy, const VrPla
     }
     if (request->update_level == NULL || *request->update_level == '\0') {
         g_set_error(error, VR_ERROR, VR_ERROR_INVALID, "the request names no update level");
-        return FALSE;
-    }
-    /* Rather refused than promised: the conveyor uses every empty host that there is. */
-    if (policy->limits.spare_hosts_min > 0) {
-        g_set_error(error, VR_ERROR, VR_ERROR_UNSUPPORTED,
-                    "policy: limits.spare_hosts_min is %" G_GINT64_FORMAT
-                    ", and this planner cannot keep hosts spare yet: set it to 0, and exclude the "
-                    "hosts that are to stay empty",
-                    policy->limits.spare_hosts_min);
         return FALSE;
     }
     return TRUE;
@@ -140,7 +131,7 @@ vr_planner_compute(const VrInventory *inventory, const VrPolicy *policy,
                    const VrPlanRequest *request, GError **error)
 {
     g_return_val_if_fail(inventory != NULL && policy != NULL && request != NULL, NULL);
-    if (!check_question(inventory, policy, request, error))
+    if (!check_question(inventory, request, error))
         return NULL;
     g_autoptr(VrProblem) problem = vr_problem_new(inventory, policy);
     if (!vr_scope_apply(problem, request, error) || !check_feasibility(problem, error))

@@ -215,7 +215,8 @@ vr_puzzle_solve(const VrProblem *problem)
     self.capacity = vr_capacity_new(problem);
     self.states = g_array_sized_new(FALSE, FALSE, sizeof(State), STATES_MAX);
     self.known = g_hash_table_new(g_int64_hash, g_int64_equal);
-    if (problem->pool_count == 1 && add_hosts(&self)) {
+    if (problem->pool_count == 1 && problem->policy->limits.spare_hosts_min == 0 &&
+        add_hosts(&self)) {
         update_empty(&self, &self.board);
         push(&self, (State){.key = pack_board(&self, &self.board), .parent = ROOT});
         guint end = search(&self);

@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/json.h"
 #include "base/time.h"
 #include "plan/reason.h"
 
-static char *
-format_forward(const char *target, const VrEntry *entry)
+const char *
+vr_reason_no_empty(const VrProblem *problem)
 {
-    switch (entry->choice) {
-    case VR_CHOICE_FULLEST:
-        return g_strdup_printf("to %s: the fullest updated host with room (%" G_GINT64_FORMAT
-                               " MiB left)",
-                               target, entry->left_mib);
-    case VR_CHOICE_SOONEST:
-        return g_strdup_printf("to %s: the shortest queue on its link (%" G_GINT64_FORMAT
-                               " MiB left)",
-                               target, entry->left_mib);
-    case VR_CHOICE_LIGHTEST:
-        return g_strdup_printf("to %s: the least busy updated host (%" G_GINT64_FORMAT " MiB left)",
-                               target, entry->left_mib);
-    case VR_CHOICE_SEQUENCE:
-        return g_strdup_printf("to %s: on the way with the fewest extra migrations", target);
+    return problem->policy->limits.spare_hosts_min > 0 ? "no host is empty but spare ones"
+                                                       : "no host is empty";
+}
+
+/* There are hundreds of thousands of these: no format strings. */
+static void
+append_forward(GString *out, const char *target, const VrEntry *entry)
+{
+    static const char *const choices[] = {
+        [VR_CHOICE_FULLEST] = ": the fullest updated host with room (",
+        [VR_CHOICE_SOONEST] = ": the shortest queue on its link (",
+        [VR_CHOICE_LIGHTEST] = ": the least busy updated host ("};
+
+    g_string_append(out, "to ");
+    g_string_append(out, target);
+    if (entry->choice == VR_CHOICE_SEQUENCE) {
+        g_string_append(out, ": on the way with the fewest extra migrations");
+        return;
     }
-    g_assert_not_reached();
+    g_string_append(out, choices[entry->choice]);
+    vr_json_append_integer(out, entry->left_mib);
+    g_string_append(out, " MiB left)");
 }
 
 static char *
@@ -35,9 +42,10 @@ format_extra(const VrProblem *problem, const VrSchedule *schedule, const VrEntry
                                "fewer than %u extra migrations",
                                target, schedule->extra_count);
     if (note->turn == VR_TURN_NO_EMPTY)
-        return g_strdup_printf("no host is empty: %s can be emptied with the fewest extra "
-                               "migrations (%u); to %s, the fullest with room",
-                               source, note->extra_count, target);
+        return g_strdup_printf(
+            "%s: %s can be emptied with the fewest extra migrations (%u); to %s, "
+            "the fullest with room",
+            vr_reason_no_empty(problem), source, note->extra_count, target);
     if (note->turn == VR_TURN_NO_FIT)
         return g_strdup_printf("no host's VMs all fit on the updated hosts: %s needs the fewest "
                                "extra migrations (%u); to %s, the fullest with room",
@@ -97,22 +105,36 @@ format_update(const VrProblem *problem, const VrDrainNote *note, const VrEntry *
     g_assert_not_reached();
 }
 
-char *
-vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry)
+static char *
+format_gate(const VrProblem *problem, const VrEntry *entry)
 {
+    g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);
+
+    return g_strdup_printf("holds %s's update until %s has run its VMs for %s",
+                           vr_problem_host_name(problem, entry->source),
+                           vr_problem_host_name(problem, entry->host), span);
+}
+
+void
+vr_reason_append(GString *out, const VrProblem *problem, const VrSchedule *schedule,
+                 const VrEntry *entry)
+{
+    g_autofree char *text = NULL;
+
     switch (entry->kind) {
     case VR_STEP_UPDATE:
-        return format_update(problem, &schedule->notes[entry->host], entry);
+        text = format_update(problem, &schedule->notes[entry->host], entry);
+        break;
     case VR_STEP_MIGRATE:
-        if (entry->extra)
-            return format_extra(problem, schedule, entry);
-        return format_forward(vr_problem_host_name(problem, entry->host), entry);
-    case VR_STEP_GATE: {
-        g_autofree char *span = vr_time_format_span((entry->end_ms - entry->start_ms) * VR_MS_US);
-        return g_strdup_printf("holds %s's update until %s has run its VMs for %s",
-                               vr_problem_host_name(problem, entry->source),
-                               vr_problem_host_name(problem, entry->host), span);
+        if (!entry->extra) {
+            append_forward(out, vr_problem_host_name(problem, entry->host), entry);
+            return;
+        }
+        text = format_extra(problem, schedule, entry);
+        break;
+    case VR_STEP_GATE:
+        text = format_gate(problem, entry);
+        break;
     }
-    }
-    g_assert_not_reached();
+    g_string_append(out, text);
 }

@@ -6,7 +6,11 @@
 
 G_BEGIN_DECLS
 
-/* Why the step is done, and done then. (transfer full) */
-char *vr_reason_format(const VrProblem *problem, const VrSchedule *schedule, const VrEntry *entry);
+/* Why the step is done, and done then. */
+void vr_reason_append(GString *out, const VrProblem *problem, const VrSchedule *schedule,
+                      const VrEntry *entry);
+
+/* "no host is empty", as an operator would see it. */
+const char *vr_reason_no_empty(const VrProblem *problem);
 
 G_END_DECLS

@@ -38,7 +38,7 @@ test_plan_shows_what_will_be_done(void **state)
               "  h1  1 VM → h3                             ────░░░░░ ███████████  39 s\n"
               "  ─ its VMs leave   ░ gate: kept as it is   █ update   end after start\n"
               "  at most at once: 1 host down, migrations 4 out of and 4 into a host; gate 5 s;\n"
-              "  no plan with one migration per VM takes less than 30 s\n"
+              "  no plan with one migration per VM takes less than 36 s\n"
               "  left out: h4 (unmovable-vm): VM 'vm4' cannot be migrated (has a host device):\n"
               "  shut it off or make it movable, then plan again\n");
 }

@@ -25,16 +25,20 @@ test_feasibility_extras_beyond_the_policy_are_refused(void **state)
 }
 
 static void
-test_feasibility_spare_hosts_are_refused_rather_than_promised(void **state)
+test_feasibility_spare_host_without_a_relief_is_refused(void **state)
 {
     Fixture *fixture = *state;
 
     fixture->policy->limits.spare_hosts_min = 1;
     add_host(fixture->inventory, "h1");
     add_host(fixture->inventory, "h2");
-    expect_error(fixture, VR_ERROR_UNSUPPORTED,
-                 "policy: limits.spare_hosts_min is 1, and this planner cannot keep hosts spare "
-                 "yet: set it to 0, and exclude the hosts that are to stay empty");
+    add_vm(fixture->inventory, 1, "h1", 1000);
+    expect_error(fixture, VR_ERROR_CAPACITY,
+                 "host 'h1' cannot be emptied: VM 'v1' (1000 MiB) has nowhere to go: no other host "
+                 "of the fleet is updated or will be; add a host; host 'h2' cannot be emptied: it "
+                 "is kept as a spare host, and no other host can be spare in its place; lower "
+                 "spare_hosts_min or empty another host; or set partial: true to update the other "
+                 "hosts only");
 }
 
 static void
@@ -255,7 +259,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         PLANNER_TEST(test_feasibility_extras_beyond_the_policy_are_refused),
-        PLANNER_TEST(test_feasibility_spare_hosts_are_refused_rather_than_promised),
+        PLANNER_TEST(test_feasibility_spare_host_without_a_relief_is_refused),
         PLANNER_TEST(test_feasibility_extras_within_the_budget_are_not_refused),
         PLANNER_TEST(test_feasibility_vm_that_fits_nowhere_is_named_with_what_is_missing),
         PLANNER_TEST(test_feasibility_hosts_that_are_too_full_together_are_named),

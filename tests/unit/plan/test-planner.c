@@ -321,6 +321,81 @@ test_planner_busy_target_takes_no_more_than_its_share(void **state)
     g_autoptr(VrPlan) plan = expect_steps(fixture, "1 migrate v1 h1>h3\n2 update h1 after 1\n");
 }
 
+static void
+test_planner_spare_host_stays_empty_until_another_is(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->policy->limits.spare_hosts_min = 1;
+    add_host(fixture->inventory, "h1");
+    add_host(fixture->inventory, "h2");
+    add_host(fixture->inventory, "h3");
+    add_host(fixture->inventory, "h4");
+    add_vm(fixture->inventory, 1, "h1", 5000);
+    add_vm(fixture->inventory, 2, "h2", 4000);
+    /* h3 is spare; h4 takes the VMs of both; h2 stays empty in the place of h3. */
+    g_autoptr(VrPlan) plan = expect_steps(fixture, "1 update h4\n"
+                                                   "2 migrate v1 h1>h4 after 1\n"
+                                                   "3 migrate v2 h2>h4 after 1\n"
+                                                   "4 update h2 after 3\n"
+                                                   "5 update h1 after 2\n"
+                                                   "6 update h3 after 4\n");
+}
+
+static void
+test_planner_spare_host_is_made_where_there_is_none(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->policy->limits.spare_hosts_min = 1;
+    add_host(fixture->inventory, "h1");
+    add_host(fixture->inventory, "h2");
+    add_host(fixture->inventory, "h3");
+    add_vm(fixture->inventory, 1, "h1", 2000);
+    add_vm(fixture->inventory, 2, "h2", 3000);
+    add_vm(fixture->inventory, 3, "h3", 2500);
+    /* h1 is emptied to be spare, h3 to be updated; h2 is spare at the end. */
+    g_autoptr(VrPlan) plan = expect_steps(fixture, "1 migrate v1 h1>h2 extra\n"
+                                                   "2 migrate v3 h3>h2 extra\n"
+                                                   "3 update h3 after 2\n"
+                                                   "4 migrate v2 h2>h3 after 1,2,3\n"
+                                                   "5 migrate v3 h2>h3 after 1,2,3\n"
+                                                   "6 migrate v1 h2>h3 after 1,2,3\n"
+                                                   "7 update h2 after 4,5,6\n"
+                                                   "8 update h1 after 1,7\n");
+}
+
+static void
+test_planner_request_has_its_own_order(void **state)
+{
+    Fixture *fixture = *state;
+    static const char *const order[] = {"h3", "h1", NULL};
+    const VrPlanRequest request = {.update_level = "l", .order = order};
+    g_autoptr(GError) error = NULL;
+
+    add_host(fixture->inventory, "h1");
+    add_host(fixture->inventory, "h2");
+    add_host(fixture->inventory, "h3");
+    add_host(fixture->inventory, "h4");
+    for (guint i = 1; i <= 3; i++) {
+        g_autofree char *host = g_strdup_printf("h%u", i);
+        add_vm(fixture->inventory, i, host, 1000 * i + 5000);
+    }
+    assert_true(vr_inventory_seal(fixture->inventory, NULL));
+    g_autoptr(VrPlan) plan =
+        vr_planner_compute(fixture->inventory, fixture->policy, &request, &error);
+    g_autofree char *steps = describe(plan);
+    assert_string_equal(steps, "1 update h4\n"
+                               "2 migrate v3 h3>h4 after 1\n"
+                               "3 update h3 after 2\n"
+                               "4 migrate v1 h1>h3 after 3\n"
+                               "5 update h1 after 4\n"
+                               "6 migrate v2 h2>h1 after 5\n"
+                               "7 update h2 after 6\n");
+    assert_string_equal(vr_plan_step(plan, 2)->why,
+                        "h3 is next in the order of the request: its one VM fits on h4");
+}
+
 int
 main(void)
 {
@@ -339,6 +414,9 @@ main(void)
         PLANNER_TEST(test_planner_affinity_group_goes_together),
         PLANNER_TEST(test_planner_two_vms_of_one_name_never_meet),
         PLANNER_TEST(test_planner_host_over_its_limits_takes_nothing_but_may_be_emptied),
+        PLANNER_TEST(test_planner_spare_host_stays_empty_until_another_is),
+        PLANNER_TEST(test_planner_spare_host_is_made_where_there_is_none),
+        PLANNER_TEST(test_planner_request_has_its_own_order),
         PLANNER_TEST(test_planner_busy_target_takes_no_more_than_its_share),
     };
 
