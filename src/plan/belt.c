@@ -72,7 +72,7 @@ vr_belt_new(const VrProblem *problem, const VrManner *manner)
     self->problem = problem;
     self->limits = limits;
     self->manner = manner;
-    self->capacity = vr_capacity_new(problem);
+    self->capacity = vr_capacity_new(problem, FALSE);
     self->agenda = vr_agenda_new();
     self->schedule = vr_schedule_new(problem->host_count);
     self->hosts = g_new0(VrBeltHost, problem->host_count);

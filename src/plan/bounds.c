@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/bounds.h"
-#include "plan/cost.h"
 #include "plan/growth.h"
 #include "plan/spare.h"
 
@@ -116,12 +115,12 @@ pool_init(Pool *self, const VrProblem *problem, guint index)
 
 /* At any rate that a migration can have, it takes at least so much of each of its links. */
 static gint64
-least_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_min, gint64 rate_max)
+least_link_mib(const VrLimits *limits, const VrCargo *cargo, gint64 rate_min, gint64 rate_max)
 {
-    gint64 effective = MAX(rate_max, 5 * (rate_max - vm->dirty_mib_per_s));
+    gint64 effective = MAX(rate_max, 5 * (rate_max - cargo->dirty_mib_per_s));
 
     return rate_min * limits->migration_overhead_ms / 1000 +
-           (gint64)((__int128)5 * vm->resident_mib * rate_max / effective);
+           (gint64)((__int128)5 * cargo->resident_mib * rate_max / effective);
 }
 
 static void
@@ -137,10 +136,10 @@ measure_drain(Pool *self, guint index)
 
     for (guint i = 0; i < host->vms->len; i++) {
         guint v = g_array_index(host->vms, guint, i);
-        const VrVm *vm = vr_inventory_vm(problem->inventory, v);
+        const VrCargo *cargo = &problem->vms[v].cargo;
         const VrAmount *size = &problem->vms[v].size;
-        gint64 own_ms = vr_cost_migration_ms(limits, vm, rate_max);
-        gint64 own_mib = MAX(least_link_mib(limits, vm, rate_min, rate_max), 1);
+        gint64 own_ms = vr_cost_migration_ms(limits, cargo, rate_max);
+        gint64 own_mib = MAX(least_link_mib(limits, cargo, rate_min, rate_max), 1);
         link_mib += own_mib;
         sum_ms += own_ms;
         longest_ms = MAX(longest_ms, own_ms);
@@ -182,6 +181,8 @@ vr_bounds_left_over(const VrProblem *problem, VrResource resource, gint64 room, 
         g_array_append_val(sizes, size);
         load += size;
     }
+    if (load <= room)
+        return 0;
     g_array_sort(sizes, compare_descending);
     while (count < sizes->len && load > room)
         load -= g_array_index(sizes, gint64, count++);
@@ -199,7 +200,7 @@ vr_bounds_extra_migrations(const VrProblem *problem, guint pool)
     guint least = G_MAXUINT;
 
     pool_init(&self, problem, pool);
-    for (guint i = 0; i < self.loaded->len; i++) {
+    for (guint i = 0; i < self.loaded->len && least > 0; i++) {
         const GArray *vms = problem->hosts[g_array_index(self.loaded, guint, i)].vms;
         guint count = 0;
         if (!self.has_updated && !self.has_empty)

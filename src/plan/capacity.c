@@ -75,7 +75,7 @@ remove_vm(VrCapacity *self, guint vm, guint host)
 }
 
 VrCapacity *
-vr_capacity_new(const VrProblem *problem)
+vr_capacity_new(const VrProblem *problem, gboolean emptied)
 {
     VrCapacity *self = g_new0(VrCapacity, 1);
 
@@ -85,9 +85,11 @@ vr_capacity_new(const VrProblem *problem)
     for (guint h = 0; h < problem->host_count; h++) {
         const VrProblemHost *host = &problem->hosts[h];
         self->frees[h] = host->room;
-        vr_amount_subtract(&self->frees[h], &host->load);
-        for (guint i = 0; i < host->vms->len; i++)
-            add_vm(self, g_array_index(host->vms, guint, i), h);
+        if (!emptied || host->role != VR_ROLE_UPDATE) {
+            vr_amount_subtract(&self->frees[h], &host->load);
+            for (guint i = 0; i < host->vms->len; i++)
+                add_vm(self, g_array_index(host->vms, guint, i), h);
+        }
         /* A definition that stays keeps its name from others for ever. */
         for (guint i = 0; i < host->offline->len; i++) {
             guint vm = g_array_index(host->offline, guint, i);

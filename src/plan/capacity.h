@@ -31,8 +31,8 @@ typedef enum {
     VR_FIT_NAME,
 } VrFit;
 
-/* As everything is at the start. */
-VrCapacity *vr_capacity_new(const VrProblem *problem);
+/* As everything is at the start; or `emptied`: as if all hosts to be updated were empty. */
+VrCapacity *vr_capacity_new(const VrProblem *problem, gboolean emptied);
 
 /* May the block go to a host of its pool? If not, the first reason. */
 VrFit vr_capacity_fit(const VrCapacity *self, const VrBlock *block, guint host);

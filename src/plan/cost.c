@@ -18,17 +18,17 @@ vr_cost_least_rate(gint64 full_rate)
 }
 
 gint64
-vr_cost_migration_ms(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s)
+vr_cost_migration_ms(const VrLimits *limits, const VrCargo *cargo, gint64 rate_mib_per_s)
 {
     g_assert(rate_mib_per_s > 0);
     /* Pages dirtied meanwhile are sent again: at most 80 % of the rate is lost to them. */
-    gint64 fifths = MAX(rate_mib_per_s, 5 * (rate_mib_per_s - vm->dirty_mib_per_s));
+    gint64 fifths = MAX(rate_mib_per_s, 5 * (rate_mib_per_s - cargo->dirty_mib_per_s));
 
-    return limits->migration_overhead_ms + (5000 * vm->resident_mib + fifths - 1) / fifths;
+    return limits->migration_overhead_ms + (5000 * cargo->resident_mib + fifths - 1) / fifths;
 }
 
 gint64
-vr_cost_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s)
+vr_cost_link_mib(const VrLimits *limits, const VrCargo *cargo, gint64 rate_mib_per_s)
 {
-    return rate_mib_per_s * vr_cost_migration_ms(limits, vm, rate_mib_per_s) / 1000;
+    return rate_mib_per_s * vr_cost_migration_ms(limits, cargo, rate_mib_per_s) / 1000;
 }

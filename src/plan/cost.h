@@ -13,10 +13,15 @@ gint64 vr_cost_full_rate(const VrLimits *limits, gint64 source_link, gint64 targ
 /* The least at which one is started rather than made to wait. */
 gint64 vr_cost_least_rate(gint64 full_rate);
 
-/* How long the VM takes at that rate. */
-gint64 vr_cost_migration_ms(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s);
+/* What of a VM its migration depends on. */
+typedef struct {
+    gint64 resident_mib, dirty_mib_per_s;
+} VrCargo;
+
+/* How long it takes at that rate. */
+gint64 vr_cost_migration_ms(const VrLimits *limits, const VrCargo *cargo, gint64 rate_mib_per_s);
 
 /* What its migration at that rate takes of a link, as MiB that could have been sent meanwhile. */
-gint64 vr_cost_link_mib(const VrLimits *limits, const VrVm *vm, gint64 rate_mib_per_s);
+gint64 vr_cost_link_mib(const VrLimits *limits, const VrCargo *cargo, gint64 rate_mib_per_s);
 
 G_END_DECLS

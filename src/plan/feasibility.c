@@ -87,20 +87,6 @@ vr_feasibility_explain(const VrProblem *problem, const VrNoPlace *no_place)
                            no_place->size.of[VR_RESOURCE_VCPUS], lack);
 }
 
-/* The fleet as roomy as it can ever be: whatever will be updated is empty. */
-static VrCapacity *
-imagine_empty(const VrProblem *problem)
-{
-    VrCapacity *capacity = vr_capacity_new(problem);
-
-    for (guint h = 0; h < problem->host_count; h++) {
-        const VrProblemHost *host = &problem->hosts[h];
-        for (guint i = 0; host->role == VR_ROLE_UPDATE && i < host->blocks->len; i++)
-            vr_capacity_give(capacity, &g_array_index(host->blocks, VrBlock, i), h);
-    }
-    return capacity;
-}
-
 static char *
 check_vm(const VrProblem *problem, const VrCapacity *capacity, const GArray *usable, guint vm)
 {
@@ -176,7 +162,8 @@ check_sum(const VrProblem *problem, const Sum *sum, guint host)
 void
 vr_feasibility_check(const VrProblem *problem, VrObstacles *obstacles)
 {
-    g_autoptr(VrCapacity) capacity = imagine_empty(problem);
+    /* As roomy as the fleet can ever be. */
+    g_autoptr(VrCapacity) capacity = vr_capacity_new(problem, TRUE);
 
     for (guint p = 0; p < problem->pool_count; p++) {
         const GArray *hosts = problem->pools[p].hosts;

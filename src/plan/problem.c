@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "plan/build.h"
-#include "plan/cost.h"
 #include "plan/problem.h"
 
 /* Room of a resource that nothing limits; far from overflow when sizes are added to it. */
@@ -154,8 +153,10 @@ build_vms(VrProblem *self)
         const VrVm *vm = vr_inventory_vm(self->inventory, v);
         VrProblemHost *host = &self->hosts[vm->host_index];
         self->vms[v].group = vm->group_index;
-        self->vms[v].link_mib = vr_cost_link_mib(
-            limits, vm, vr_cost_full_rate(limits, host->link_mib_per_s, host->link_mib_per_s));
+        self->vms[v].cargo = (VrCargo){vm->resident_mib, vm->dirty_mib_per_s};
+        self->vms[v].link_mib =
+            vr_cost_link_mib(limits, &self->vms[v].cargo,
+                             vr_cost_full_rate(limits, host->link_mib_per_s, host->link_mib_per_s));
         self->vms[v].size.of[VR_RESOURCE_MEMORY] = vm->memory_mib;
         self->vms[v].size.of[VR_RESOURCE_VCPUS] = vm->vcpus;
         g_array_append_val(vr_problem_takes_room(vm) ? host->vms : host->offline, v);

@@ -10,6 +10,8 @@
 #include <virt-roll/plan.h>
 #include <virt-roll/policy.h>
 
+#include "plan/cost.h"
+
 G_BEGIN_DECLS
 
 typedef enum {
@@ -52,6 +54,7 @@ typedef struct {
 
 typedef struct {
     VrAmount size;
+    VrCargo cargo;
     gint64 link_mib; /* as in VrBlock */
     gint group;      /* -1: none */
     guint name_id;   /* equal for VMs of one name; 0 if no other VM has it */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "plan/cost.h"
 #include "plan/traffic.h"
 
 static void
@@ -186,8 +185,7 @@ start(VrBelt *belt, guint vm, gint64 rate)
     const VrFlow *flow = vr_belt_flow(belt, own->flow);
     VrBeltHost *source = &belt->hosts[flow->source], *target = &belt->hosts[flow->target];
     gint64 end_ms =
-        belt->now_ms +
-        vr_cost_migration_ms(belt->limits, vr_inventory_vm(belt->problem->inventory, vm), rate);
+        belt->now_ms + vr_cost_migration_ms(belt->limits, &belt->problem->vms[vm].cargo, rate);
 
     leave_queues(belt, vm);
     own->rate_mib_per_s = rate;

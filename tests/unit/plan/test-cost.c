@@ -24,15 +24,15 @@ static void
 test_cost_migration_takes_what_the_model_says(void **state G_GNUC_UNUSED)
 {
     VrLimits limits = {.migration_overhead_ms = 2000};
-    VrVm vm = {.resident_mib = 4613, .dirty_mib_per_s = 8};
+    VrCargo cargo = {.resident_mib = 4613, .dirty_mib_per_s = 8};
 
     /* 5000 × 4613 / (5 × 588) = 7845.2 */
-    assert_int_equal(vr_cost_migration_ms(&limits, &vm, 596), 2000 + 7846);
+    assert_int_equal(vr_cost_migration_ms(&limits, &cargo, 596), 2000 + 7846);
     /* Faster than it can be sent: a fifth of the rate is left. */
-    vm.dirty_mib_per_s = 5000;
-    assert_int_equal(vr_cost_migration_ms(&limits, &vm, 596), 2000 + 38700);
-    vm.resident_mib = 0;
-    assert_int_equal(vr_cost_migration_ms(&limits, &vm, 596), 2000);
+    cargo.dirty_mib_per_s = 5000;
+    assert_int_equal(vr_cost_migration_ms(&limits, &cargo, 596), 2000 + 38700);
+    cargo.resident_mib = 0;
+    assert_int_equal(vr_cost_migration_ms(&limits, &cargo, 596), 2000);
 }
 
 int
