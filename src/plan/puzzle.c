@@ -212,7 +212,7 @@ vr_puzzle_solve(const VrProblem *problem)
     Puzzle self = {.problem = problem, .levels = g_ptr_array_new()};
     GArray *hops = NULL;
 
-    self.capacity = vr_capacity_new(problem);
+    self.capacity = vr_capacity_new(problem, FALSE);
     self.states = g_array_sized_new(FALSE, FALSE, sizeof(State), STATES_MAX);
     self.known = g_hash_table_new(g_int64_hash, g_int64_equal);
     if (problem->pool_count == 1 && problem->policy->limits.spare_hosts_min == 0 &&

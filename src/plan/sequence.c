@@ -178,8 +178,7 @@ migrate(Layout *self, const VrHop *hop, guint vm)
     const VrProblemHost *source = &self->problem->hosts[hop->source];
     const VrProblemHost *target = &self->problem->hosts[hop->target];
     gint64 rate = vr_cost_full_rate(self->limits, source->link_mib_per_s, target->link_mib_per_s);
-    gint64 length_ms =
-        vr_cost_migration_ms(self->limits, vr_inventory_vm(self->problem->inventory, vm), rate);
+    gint64 length_ms = vr_cost_migration_ms(self->limits, &self->problem->vms[vm].cargo, rate);
     VrEntry entry = {.kind = VR_STEP_MIGRATE,
                      .vm = vm,
                      .host = hop->target,

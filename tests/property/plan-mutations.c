@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "plan-mutations.h"
+#include "plan/build.h"
 
 static VrPlanStep *
 step_at(const Mutant *self, guint index)
@@ -95,8 +96,7 @@ target_is_source(Mutant *self, guint index)
 
     if (step->kind != VR_STEP_MIGRATE)
         return FALSE;
-    g_free(step->target);
-    step->target = g_strdup(step->source);
+    step->target = vr_plan_keep(self->plan, step->source);
     return TRUE;
 }
 
@@ -112,8 +112,7 @@ target_is_too_early(Mutant *self, guint index)
         const VrPlanStep *other = step_at(self, i);
         if (other->kind != VR_STEP_UPDATE || strcmp(other->host, step->source) == 0)
             continue;
-        g_free(step->target);
-        step->target = g_strdup(other->host);
+        step->target = vr_plan_keep(self->plan, other->host);
         return TRUE;
     }
     return FALSE;
@@ -127,8 +126,7 @@ target_is_left_out(Mutant *self, guint index)
     if (step->kind != VR_STEP_MIGRATE || self->plan->skipped->len == 0)
         return FALSE;
     const VrPlanSkip *skip = g_ptr_array_index(self->plan->skipped, 0);
-    g_free(step->target);
-    step->target = g_strdup(skip->host);
+    step->target = vr_plan_keep(self->plan, skip->host);
     return TRUE;
 }
 
@@ -141,10 +139,8 @@ vm_is_another(Mutant *self, guint index)
         const VrPlanStep *other = step_at(self, i);
         if (!is_forward(other) || strcmp(other->vm_uuid, step->vm_uuid) == 0)
             continue;
-        g_free(step->vm_uuid);
-        g_free(step->vm);
-        step->vm_uuid = g_strdup(other->vm_uuid);
-        step->vm = g_strdup(other->vm);
+        step->vm_uuid = vr_plan_keep(self->plan, other->vm_uuid);
+        step->vm = vr_plan_keep(self->plan, other->vm);
         return TRUE;
     }
     return FALSE;
@@ -357,8 +353,7 @@ name_is_taken(Mutant *self, guint index)
 
     if (other == NULL)
         return FALSE;
-    g_free(other->vm);
-    other->vm = g_strdup(step->vm);
+    other->vm = step->vm;
     VrVm *vm = vm_of(self, other);
     g_free(vm->name);
     vm->name = g_strdup(step->vm);
