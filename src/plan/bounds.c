@@ -139,7 +139,7 @@ measure_drain(Pool *self, guint index)
         const VrCargo *cargo = &problem->vms[v].cargo;
         const VrAmount *size = &problem->vms[v].size;
         gint64 own_ms = vr_cost_migration_ms(limits, cargo, rate_max);
-        gint64 own_mib = MAX(least_link_mib(limits, cargo, rate_min, rate_max), 1);
+        gint64 own_mib = least_link_mib(limits, cargo, rate_min, rate_max);
         link_mib += own_mib;
         sum_ms += own_ms;
         longest_ms = MAX(longest_ms, own_ms);
