@@ -76,6 +76,7 @@ typedef struct {
     char *elsewhere_detail;      /* (nullable) of that one: class and libvirt's words */
     VrFailure elsewhere_failure; /* of that one's reading */
     gboolean torn;               /* both reads of the source never agreed */
+    gboolean source_ran;         /* one of them, of whatever round: running, without a job */
 } VrObservation;
 
 void vr_observation_clear(VrObservation *self);
@@ -101,6 +102,7 @@ void vr_observation_clear(VrObservation *self);
     X(VR_ROW_I, "I")                                                                               \
     X(VR_ROW_L, "L")                                                                               \
     X(VR_ROW_M, "M")                                                                               \
+    X(VR_ROW_N2, "N2")                                                                             \
     X(VR_ROW_N, "N")                                                                               \
     X(VR_ROW_O, "O")                                                                               \
     X(VR_ROW_P, "P")                                                                               \

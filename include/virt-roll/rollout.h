@@ -147,6 +147,7 @@ typedef struct {
     gint64 cpu_time_ns;   /* step-phase observing: of the target, for "does it advance?" */
     gboolean autostart;
     gboolean paused;
+    gboolean ran_on;   /* step-phase observing: seen running on its source, its migration over */
     gboolean counted;  /* step-phase deferred: it counts as a deferral, not as an attempt */
     VrFailure failure; /* call-returned, step-phase: what went wrong; NONE */
     VrMigrationStats stats;
@@ -163,7 +164,7 @@ void vr_event_free(VrEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 
 /* Body of a journal record; the kind and time stand beside it. */
-#define VR_EVENT_VERSION 2 /* 1: without silent and vm-defined */
+#define VR_EVENT_VERSION 3 /* 1: without silent and vm-defined; 2: without row N2, ran_on */
 char *vr_event_format(const VrEvent *self);
 VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -192,7 +193,7 @@ typedef struct {
     guint tries;             /* migrations issued */
     guint actions;           /* actions of the recovery table issued since the last migration */
     guint call_attempt;      /* attempt of the migration that has not returned; 0 */
-    gint64 fence_until_us;   /* an earlier process's calls may begin until then */
+    gint64 fence_until_us;   /* a call that was issued may begin until then */
     gint64 waiting_since_us; /* first of the observations without a decision; 0 */
     guint polls;             /* observations since then */
     gint row;                /* of the last observation; -1 */
@@ -206,6 +207,7 @@ typedef struct {
     char *definition;          /* a GRefString: inactive XML, secrets included */
     gboolean vouched;          /* taken up after a person was asked: another instance is fine */
     gboolean seen_on_target;   /* latch: then "absent" no longer proves "never ran" */
+    gboolean ran_on;           /* latch: a copy on its target is a second one */
     gboolean left_out;         /* stopped because a person said so, not because it is shut off */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;

@@ -6,7 +6,6 @@
 #include "audit/books.h"
 
 #define SIDE(word) (1u << VR_SIDE_##word)
-#define OFF_IN_ANY_WAY (SIDE(OFF) | SIDE(OFF_BY_GUEST) | SIDE(OFF_FAILED))
 #define TAKEN_OVER (SIDE(RUNNING) | SIDE(USER))
 
 /* ------------------------------------------------------------------ when issued */
@@ -32,12 +31,15 @@ need_read(SimAuditor *self, const SimFact *fact, guint host, guint sides)
                      audit_host_name(self, host), why);
 }
 
-/* What cannot be undone rests on two rounds that agree. */
+/*
+ * What cannot be undone rests on two reads in a row that each gave what it needs. They may differ:
+ * a guest that has taken over has done so whether its owner pauses it in between or not.
+ */
 static void
-need_twice(SimAuditor *self, const SimFact *fact, guint host)
+need_twice(SimAuditor *self, const SimFact *fact, guint host, guint sides)
 {
     audit_count(self, SIM_RULE_I11);
-    if (audit_vm(self, fact->vm)->at[host].agreed == 0)
+    if ((sides >> audit_vm(self, fact->vm)->at[host].side_before & 1) == 0)
         audit_breach(self, SIM_RULE_I11, "%s: %s is issued after one look at its copy on %s",
                      audit_vm_name(self, fact->vm), vr_action_to_string(fact->action),
                      audit_host_name(self, host));
@@ -80,16 +82,16 @@ audit_action_issued(SimAuditor *self, const SimFact *fact, guint id)
     case VR_ACTION_RESUME_SOURCE:
         need_read(self, fact, step->source, SIDE(MIGRATION));
         need_read(self, fact, step->target, SIDE(ABSENT));
-        need_twice(self, fact, step->target);
+        need_twice(self, fact, step->target, SIDE(ABSENT));
         need_nowhere_else(self, fact, step);
         break;
     case VR_ACTION_DESTROY_SOURCE:
         need_read(self, fact, step->source, SIDE(MIGRATION));
         need_read(self, fact, step->target, TAKEN_OVER);
-        need_twice(self, fact, step->target);
+        need_twice(self, fact, step->target, TAKEN_OVER);
         break;
     case VR_ACTION_UNDEFINE_SOURCE:
-        need_read(self, fact, step->source, OFF_IN_ANY_WAY);
+        need_read(self, fact, step->source, SIDE(OFF));
         need_read(self, fact, step->target, TAKEN_OVER);
         break;
     case VR_ACTION_UNDEFINE_TARGET:

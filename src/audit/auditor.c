@@ -210,8 +210,7 @@ read_seen(SimAuditor *self, const SimFact *fact)
 {
     AuditCopy *copy = &audit_vm(self, fact->vm)->at[fact->host];
 
-    copy->agreed =
-        copy->reader == fact->controller && copy->side == fact->side ? copy->agreed + 1 : 0;
+    copy->side_before = copy->reader == fact->controller ? copy->side : VR_SIDE_UNKNOWN;
     copy->reader = fact->controller;
     copy->read_us = fact->side == VR_SIDE_UNKNOWN ? AUDIT_NEVER : copy->taken_us;
     copy->side = fact->side;

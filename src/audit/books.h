@@ -21,11 +21,11 @@ typedef struct {
     gboolean autostart;
     gint64 changed_us;
     SimCause changed_by;
-    guint reader;    /* controller of the last read that came back; 0: none */
-    gint64 taken_us; /* when the truth of the last read was taken, … */
-    gint64 read_us;  /* … and that of the last one that came back */
-    VrSide side;     /* what that said … */
-    guint agreed; /* … and so many reads of this controller before it, without another between */
+    guint reader;       /* controller of the last read that came back; 0: none */
+    gint64 taken_us;    /* when the truth of the last read was taken, … */
+    gint64 read_us;     /* … and that of the last one that came back */
+    VrSide side;        /* what that said … */
+    VrSide side_before; /* … and the one before it of this controller; UNKNOWN: there is none */
 } AuditCopy;
 
 /* A migrate call that was issued and has not begun. */

@@ -92,11 +92,18 @@ is_same_reading(const VrReading *first, const VrReading *second)
 }
 
 static void
+note_running(Observing *self, const VrReading *source)
+{
+    self->observation.source_ran |= source->side == VR_SIDE_RUNNING;
+}
+
+static void
 take_source_again(Observing *self, const char *host, VrReading *reading)
 {
     gboolean same = is_same_reading(&self->source_first, reading);
     (void)host;
 
+    note_running(self, reading);
     move_reading(reading, &self->observation.source);
     if (!same && ++self->round < VR_OBSERVE_ROUNDS_MAX) {
         start_round(self);
@@ -170,6 +177,7 @@ static void
 take_source(Observing *self, const char *host, VrReading *reading)
 {
     (void)host;
+    note_running(self, reading);
     move_reading(reading, &self->source_first);
     read_side(self, self->target, VR_ROLE_TARGET, FALSE, take_target);
 }

@@ -149,9 +149,11 @@ enter_migration_phase(VrStepState *step, VrPhase from, const VrEvent *event)
         step->target_cpu_time_ns = VR_UNKNOWN;
         step->waiting_since_us = 0;
         step->vouched = FALSE;
+        step->ran_on = FALSE;
         step->failure = VR_FAILURE_NONE;
     } else if (event->phase == VR_PHASE_OBSERVING || event->phase == VR_PHASE_CHECKING) {
         note_waiting(step, event, again);
+        step->ran_on |= event->ran_on;
     } else if (phase_is_action(event->phase)) {
         step->actions++;
         step->polls = 0;
@@ -229,7 +231,7 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
     if (event->phase == VR_PHASE_NEEDS_OPERATOR)
         step->resume_phase = from;
     if (from == VR_PHASE_NEEDS_OPERATOR)
-        step->vouched = TRUE;
+        step->vouched = TRUE, step->ran_on = FALSE;
     if (vr_phase_is_satisfied(from) != satisfied)
         count_dependents(self, event->step - 1, satisfied);
     step->phase = event->phase;
@@ -318,6 +320,7 @@ apply_call_returned(VrStepState *step, const VrEvent *event)
         g_free(step->last_error);
         step->last_error = g_strdup(event->reason);
         step->failure = event->failure;
+        step->fence_until_us = MAX(step->fence_until_us, event->at_us);
     }
     step->fence_until_us = MAX(step->fence_until_us, event->deadline_us);
 }

@@ -35,6 +35,7 @@ static const IntegerField short_fields[] = {
     {"round", G_STRUCT_OFFSET(VrEvent, round), 0, 0, G_MAXINT32},
     {"autostart", G_STRUCT_OFFSET(VrEvent, autostart), 0, 0, G_MAXINT32},
     {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0, 0, G_MAXINT32},
+    {"ran_on", G_STRUCT_OFFSET(VrEvent, ran_on), 0, 0, G_MAXINT32},
     {"counted", G_STRUCT_OFFSET(VrEvent, counted), 0, 0, G_MAXINT32},
 };
 

@@ -109,6 +109,23 @@ find_silent(const VrStepState *step, const VrRecoveryRow *row, const VrObservati
     return g_strdup(observation->elsewhere_host);
 }
 
+/* No call that was issued could begin any more when it was asked. */
+static gboolean
+is_behind_fence(const VrDeciding *self, const VrStepState *step)
+{
+    return step->call_attempt == 0 && self->input->issued_us >= step->fence_until_us;
+}
+
+/*
+ * Has it been seen running on its source after its migration was over there? Then no doing of ours
+ * makes it run on the target: what does so nevertheless is a second copy.
+ */
+static gboolean
+has_run_on(const VrDeciding *self, const VrStepState *step)
+{
+    return step->ran_on || (self->input->observation->source_ran && is_behind_fence(self, step));
+}
+
 /*
  * Observes again a little later, or asks a person when that has gone on for too long. `reason` is
  * taken. A torn round is no round: it does not count as the first of two.
@@ -135,6 +152,7 @@ wait_or_ask(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row,
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls);
     }
     event->row = self->input->observation->torn ? -1 : (gint)row->row;
+    event->ran_on = event->phase == VR_PHASE_OBSERVING && has_run_on(self, step);
     event->silent = find_silent(step, row, self->input->observation);
     return event;
 }
@@ -165,6 +183,17 @@ ask_what_became_of_it(VrDeciding *self, const VrStepState *step, const VrRecover
         "%s was on %s before and is gone there, so it may have run there: do not resume what is on "
         "%s before you know which is newer",
         step->plan->vm, step->plan->target, step->plan->source);
+
+    (void)ask_because(self, step, row, cause);
+}
+
+static void
+ask_which_one_is_to_stay(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    g_autofree char *cause = g_strdup_printf(
+        "%s ran on on %s after its migration had ended there, so what %s has is a second copy: the "
+        "disk is newer than the memory of the one that began to run last; leave one of them",
+        step->plan->vm, step->plan->source, step->plan->target);
 
     (void)ask_because(self, step, row, cause);
 }
@@ -406,11 +435,20 @@ proves_target(VrSide side)
            side == VR_SIDE_USER_JOB || side == VR_SIDE_OFF || side == VR_SIDE_OFF_BY_GUEST;
 }
 
+/* Its source has run on, and its target has it too: which one is to stay, a person knows. */
+static gboolean
+is_second_copy(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
+{
+    return row->decision != VR_DECISION_HOLD && row->decision != VR_DECISION_WAIT &&
+           row->decision != VR_DECISION_OPERATOR && has_run_on(self, step) &&
+           proves_target(self->input->observation->target.side);
+}
+
 /* The fence and the second round that a row needs. */
 static gboolean
 is_ripe(const VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
-    if (row->needs_fence && (step->call_attempt != 0 || self->at_us < step->fence_until_us))
+    if (row->needs_fence && !is_behind_fence(self, step))
         return FALSE;
     if (row->needs_twice &&
         (step->row != (gint)row->row ||
@@ -505,6 +543,8 @@ vr_migration_observed(VrDeciding *self, const VrStepState *step)
         vr_deciding_add(self, VR_EVENT_VM_SEEN_ON_TARGET, step);
     if (observation->torn || step->phase == VR_PHASE_CHECKING || !is_ripe(self, step, row))
         wait_for_row(self, step, row);
+    else if (is_second_copy(self, step, row))
+        ask_which_one_is_to_stay(self, step, row);
     else
         decide_by_row(self, step, row);
 }

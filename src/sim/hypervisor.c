@@ -106,6 +106,7 @@ read_execute(SimWorld *world, SimCall *call)
     self->taken_us = world->now_us;
     self->reading.generation = (guint64)machine->daemon_starts * 1000 + machine->cuts;
     if (!is_known_machine(call)) {
+        self->reading.failure = VR_FAILURE_WRONG_MACHINE;
         self->reading.detail = g_strdup("another machine answers under its name");
         return TRUE;
     }
@@ -126,6 +127,7 @@ read_answer(SimCall *call, const GError *error)
 
     if (error != NULL) {
         self->reading.side = VR_SIDE_UNKNOWN;
+        self->reading.failure = VR_FAILURE_NONE;
         g_free(self->reading.detail);
         self->reading.detail = g_strdup(error->message);
     }

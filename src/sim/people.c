@@ -390,8 +390,10 @@ put_right(SimWorld *self, guint vm, guint home)
 
     copy->defined = copy->on_disk = TRUE;
     copy->autostart = guest->autostart;
-    if (guest->wish == SIM_WISH_OFF)
+    if (guest->wish == SIM_WISH_OFF) {
+        sim_guest_kill(self, vm, home, SIM_OFF_SHUTDOWN, SIM_BY_OPERATOR);
         return;
+    }
     if (copy->qemu == SIM_QEMU_NONE)
         (void)sim_guest_run(self, vm, home, TRUE, SIM_BY_OPERATOR);
     else if (guest->wish == SIM_WISH_RUNNING && !sim_copy_runs(copy))

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-SKIPPED_FOLDERS = {".git", "__pycache__", "build"}
+SKIPPED = {".git", "__pycache__", "build"}  # folders; .git of a worktree is a file
 
 RULES = {}
 
@@ -49,10 +49,10 @@ class Project:
             subfolders[:] = [
                 name
                 for name in subfolders
-                if name not in SKIPPED_FOLDERS
+                if name not in SKIPPED
                 and not os.path.exists(os.path.join(folder, name, "CMakeCache.txt"))
             ]
-            for name in names:
+            for name in set(names) - SKIPPED:
                 yield (Path(folder) / name).relative_to(self.source).as_posix()
 
     def text(self, path):

@@ -104,7 +104,7 @@ is_allowed(VrAction action, VrRow row, VrSide side)
     case VR_ACTION_DESTROY_SOURCE:
         return row == VR_ROW_G && side == VR_SIDE_MIGRATION;
     case VR_ACTION_UNDEFINE_SOURCE:
-        return row == VR_ROW_O && (side == VR_SIDE_OFF || side == VR_SIDE_OFF_BY_GUEST);
+        return row == VR_ROW_O && side == VR_SIDE_OFF;
     case VR_ACTION_UNDEFINE_TARGET:
         return row == VR_ROW_B && side == VR_SIDE_OFF_FAILED;
     case VR_ACTION_DEFINE_TARGET:

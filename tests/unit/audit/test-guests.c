@@ -307,6 +307,19 @@ case_unknown_is_not_absent(Small *small, gboolean bad)
     resumes_source(small);
 }
 
+/* Its owner pauses what has taken over: that is no other answer. One look alone is. */
+static void
+case_destroy_needs_two_looks(Small *small, gboolean bad)
+{
+    leaves_a_source_behind(small);
+    reads(small, VM1, H2, VR_SIDE_MIGRATION);
+    reads(small, VM1, H3, bad ? VR_SIDE_RUNNING_JOB : VR_SIDE_RUNNING);
+    changes(small, VM1, H3, SIM_QEMU_PAUSED_USER, SIM_BY_OWNER);
+    reads(small, VM1, H2, VR_SIDE_MIGRATION);
+    reads(small, VM1, H3, VR_SIDE_USER);
+    destroys_source(small);
+}
+
 static void
 case_reads_are_fresh(Small *small, gboolean bad)
 {
@@ -379,6 +392,7 @@ RULE_TEST(an_earlier_call_can_no_longer_begin, SIM_RULE_I6)
 RULE_TEST(a_call_does_not_begin_after_its_verdict, SIM_RULE_I6)
 RULE_TEST(nothing_in_postcopy, SIM_RULE_I7)
 RULE_TEST(unknown_is_not_absent, SIM_RULE_I11)
+RULE_TEST(destroy_needs_two_looks, SIM_RULE_I11)
 RULE_TEST(reads_are_fresh, SIM_RULE_I11)
 RULE_TEST(every_other_host_is_read, SIM_RULE_I11)
 RULE_TEST(autostart_is_kept, SIM_RULE_I13)
@@ -410,6 +424,7 @@ main(void)
         cmocka_unit_test(test_a_call_does_not_begin_after_its_verdict),
         cmocka_unit_test(test_nothing_in_postcopy),
         cmocka_unit_test(test_unknown_is_not_absent),
+        cmocka_unit_test(test_destroy_needs_two_looks),
         cmocka_unit_test(test_reads_are_fresh),
         cmocka_unit_test(test_every_other_host_is_read),
         cmocka_unit_test(test_autostart_is_kept),

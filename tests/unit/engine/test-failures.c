@@ -332,6 +332,40 @@ test_failures_migration_that_does_not_converge_is_deferred(void **state)
     assert_good_end_and_free(world);
 }
 
+/*
+ * It runs on its source after its migration has failed; then its target, which could not be read,
+ * has it too, and its source no longer: that is not how a migration arrives.
+ */
+static void
+test_failures_copy_beside_one_that_ran_on_is_for_a_person(void **state)
+{
+    FakeWorld *world = new_failing(NULL, VR_FAILURE_LINK_LOST, 1);
+    FakeVm *vm = &world->vms[0];
+    (void)state;
+
+    world->next_vm = vm->name;
+    fake_world_start(world);
+    run_until(world, vm->name, VR_PHASE_MIGRATING, 1);
+    while (vm->at[vm->source] != VR_SIDE_RUNNING)
+        fake_world_pass(world, S / 200);
+    world->hosts[vm->target].reachable = FALSE;
+    fake_world_pass(world, 5 * S);
+    assert_int_equal(step_of(world, vm->name)->phase, VR_PHASE_OBSERVING);
+    vm->at[vm->source] = VR_SIDE_OFF;
+    vm->at[vm->target] = VR_SIDE_RUNNING;
+    vm->completed++;
+    vm->persistent[vm->target] = TRUE;
+    world->hosts[vm->target].reachable = TRUE;
+    assert_end(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(step_of(world, vm->name)->reason, "second copy"));
+    assert_int_equal(vm->at[vm->source], VR_SIDE_OFF);
+
+    /* Whoever was asked has left one copy, and says so. */
+    vm->at[vm->source] = VR_SIDE_ABSENT;
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    assert_good_end_and_free(world);
+}
+
 int
 main(void)
 {
@@ -347,6 +381,7 @@ main(void)
         cmocka_unit_test(test_failures_stalled_stream_is_aborted_and_tried_again),
         cmocka_unit_test(test_failures_lost_abort_is_asked_for_again),
         cmocka_unit_test(test_failures_migration_that_does_not_converge_is_deferred),
+        cmocka_unit_test(test_failures_copy_beside_one_that_ran_on_is_for_a_person),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

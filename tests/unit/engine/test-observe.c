@@ -138,6 +138,27 @@ test_observe_source_that_never_rests_is_torn(void **state)
     script_clear(&script);
 }
 
+/* That it ran is remembered from a round that is thrown away. */
+static void
+test_observe_says_that_the_source_ran(void **state)
+{
+    static const VrSide first[] = {VR_SIDE_RUNNING, VR_SIDE_UNKNOWN};
+    static const VrSide never[] = {VR_SIDE_RUNNING_JOB, VR_SIDE_ABSENT};
+    Script ran = {
+        .source = first, .source_count = 2, .target = VR_SIDE_RUNNING, .others = VR_SIDE_ABSENT};
+    Script left = {
+        .source = never, .source_count = 2, .target = VR_SIDE_RUNNING, .others = VR_SIDE_ABSENT};
+    (void)state;
+
+    observe(&ran);
+    assert_int_equal(ran.result.source.side, VR_SIDE_UNKNOWN);
+    assert_true(ran.result.source_ran);
+    observe(&left);
+    assert_false(left.result.source_ran);
+    script_clear(&ran);
+    script_clear(&left);
+}
+
 static void
 test_observe_unreadable_or_found_elsewhere_is_said(void **state)
 {
@@ -167,6 +188,7 @@ main(void)
         cmocka_unit_test(test_observe_reads_source_target_elsewhere_source),
         cmocka_unit_test(test_observe_changed_source_starts_again),
         cmocka_unit_test(test_observe_source_that_never_rests_is_torn),
+        cmocka_unit_test(test_observe_says_that_the_source_ran),
         cmocka_unit_test(test_observe_unreadable_or_found_elsewhere_is_said),
     };
 

@@ -182,6 +182,56 @@ test_stale_restarted_gate_asks_for_the_boot_again(void **state)
     fake_world_free(world);
 }
 
+/* What an observation of its migration step makes of it that was asked for then, and comes now. */
+static VrPhase
+phase_after(const VrRollout *rollout, const VrStepState *step, gint64 issued_us, gint64 at_us)
+{
+    const VrObservation observation = {
+        .source = {.side = VR_SIDE_RUNNING,
+                   .libvirt_id = step->libvirt_id,
+                   .cpu_time_ns = G_MAXINT64},
+        .target = {.side = VR_SIDE_ABSENT, .libvirt_id = -1},
+        .elsewhere = VR_ELSEWHERE_NO,
+    };
+    const VrInput input = {.kind = VR_INPUT_OBSERVED,
+                           .at_us = at_us,
+                           .issued_us = issued_us,
+                           .step = step->plan->id,
+                           .attempt = step->attempt,
+                           .observation = &observation};
+    g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func((GDestroyNotify)vr_event_free);
+
+    vr_rollout_decide(rollout, &input, events);
+    assert_int_equal(events->len, 1);
+    return ((const VrEvent *)g_ptr_array_index(events, 0))->phase;
+}
+
+/* A call of an earlier process could still begin when it was asked where the VM is. */
+static void
+test_stale_read_before_the_fence_settles_nothing(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 1);
+    const VrStepState *step = NULL;
+    (void)state;
+
+    fake_world_start(world);
+    while (world->vms[0].flight == 0)
+        fake_world_pass(world, G_USEC_PER_SEC / 200);
+    fake_world_kill(world);
+    fake_world_start(world);
+    const VrRollout *rollout = vr_engine_rollout(world->engine);
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        if (g_strcmp0(vr_rollout_step(rollout, i)->plan->vm_uuid, world->vms[0].uuid) == 0)
+            step = vr_rollout_step(rollout, i);
+    }
+    assert_int_equal(step->phase, VR_PHASE_OBSERVING);
+    gint64 fence_us = step->fence_until_us;
+    assert_true(fence_us > world->now_us);
+    assert_int_equal(phase_after(rollout, step, fence_us - 1, fence_us + 1), VR_PHASE_OBSERVING);
+    assert_int_equal(phase_after(rollout, step, fence_us, fence_us + 1), VR_PHASE_DEFERRED);
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -191,6 +241,7 @@ main(void)
         cmocka_unit_test(test_stale_group_is_counted_right_before_the_migration),
         cmocka_unit_test(test_stale_person_may_defer_what_was_unknown_before),
         cmocka_unit_test(test_stale_restarted_gate_asks_for_the_boot_again),
+        cmocka_unit_test(test_stale_read_before_the_fence_settles_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

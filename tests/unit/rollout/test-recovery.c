@@ -182,8 +182,7 @@ check_actions(const VrEvidence *evidence, const VrRecoveryRow *row)
         assert_true(taken_over && evidence->target_persistent &&
                     evidence->source == VR_SIDE_MIGRATION && row->needs_fence && row->needs_twice);
     if (row->decision == VR_DECISION_UNDEFINE_SOURCE)
-        assert_true(taken_over && evidence->target_persistent &&
-                    (evidence->source == VR_SIDE_OFF || evidence->source == VR_SIDE_OFF_BY_GUEST));
+        assert_true(taken_over && evidence->target_persistent && evidence->source == VR_SIDE_OFF);
     if (row->decision == VR_DECISION_UNDEFINE_TARGET)
         assert_true(evidence->target == VR_SIDE_OFF_FAILED &&
                     (evidence->source == VR_SIDE_RUNNING || evidence->source == VR_SIDE_USER));
@@ -207,6 +206,10 @@ check_verdicts(const VrEvidence *evidence, const VrRecoveryRow *row)
     if (evidence->source == VR_SIDE_RUNNING && evidence->target == VR_SIDE_RUNNING &&
         evidence->elsewhere == VR_ELSEWHERE_NO)
         assert_int_equal(row->decision, VR_DECISION_OPERATOR); /* split brain */
+    /* Who shuts down on its source has run there: what runs on the target is another one. */
+    if (evidence->source == VR_SIDE_OFF_BY_GUEST && evidence->elsewhere == VR_ELSEWHERE_NO &&
+        (evidence->target == VR_SIDE_RUNNING || evidence->target == VR_SIDE_USER))
+        assert_int_equal(row->decision, VR_DECISION_OPERATOR);
     if (evidence->source == VR_SIDE_ABSENT && evidence->target == VR_SIDE_ABSENT)
         assert_true(row->decision == VR_DECISION_OPERATOR || row->decision == VR_DECISION_HOLD);
 }
