@@ -49,6 +49,26 @@ vr_plan_append_step(VrPlan *self, VrStepKind kind)
     return step;
 }
 
+VrPlanStep *
+vr_plan_copy_step(VrPlan *self, const VrPlanStep *step, guint shift)
+{
+    VrPlanStep *copy = vr_plan_append_step(self, step->kind);
+
+    copy->host = g_strdup(step->host);
+    copy->vm_uuid = g_strdup(step->vm_uuid);
+    copy->vm = g_strdup(step->vm);
+    copy->source = g_strdup(step->source);
+    copy->target = g_strdup(step->target);
+    copy->start_ms = step->start_ms;
+    copy->end_ms = step->end_ms;
+    copy->rate_mib_per_s = step->rate_mib_per_s;
+    copy->extra = step->extra;
+    copy->why = g_strdup(step->why);
+    for (guint i = 0; i < step->after->len; i++)
+        vr_plan_step_add_after(copy, g_array_index(step->after, guint, i) + shift);
+    return copy;
+}
+
 void
 vr_plan_step_add_after(VrPlanStep *self, guint id)
 {
@@ -71,6 +91,16 @@ vr_plan_skip_new(const char *host, const char *reason, char *detail)
     self->detail = detail;
     self->vms = g_ptr_array_new_with_free_func(g_free);
     return self;
+}
+
+VrPlanSkip *
+vr_plan_copy_skip(const VrPlanSkip *skip)
+{
+    VrPlanSkip *copy = vr_plan_skip_new(skip->host, skip->reason, g_strdup(skip->detail));
+
+    for (guint i = 0; i < skip->vms->len; i++)
+        g_ptr_array_add(copy->vms, g_strdup(g_ptr_array_index(skip->vms, i)));
+    return copy;
 }
 
 void
