@@ -121,7 +121,6 @@ typedef struct {
 /* X(member, word, version of the body) */
 #define VR_EVENTS(X)                                                                               \
     X(VR_EVENT_CREATED, "rollout-created")     /* text: plan, policy, inventory as JSON */         \
-    X(VR_EVENT_REVISED, "plan-revised")        /* text: plan, inventory, … as JSON; reason */    \
     X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM in its plan; definition */    \
     X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase") /* rollout_phase, reason */                         \
     X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
@@ -131,7 +130,8 @@ typedef struct {
     X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
     X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
-    X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */
+    X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */                 \
+    X(VR_EVENT_REVISED, "plan-revised")          /* reason, text: plan, inventory, … as JSON */
 VR_DECLARE_ENUM(VrEventKind, vr_event_kind, VR_EVENTS);
 
 /* Flat; strings owned, NULL where unused. */

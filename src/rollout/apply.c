@@ -386,8 +386,10 @@ apply_revised(VrRollout *self, const VrEvent *event, GError **error)
     g_auto(VrRevisedDocument) revised = {0};
     if (event->text == NULL)
         return corrupt(error, event, "it has no plan");
-    if (!vr_document_read_revised(event->text, &revised, error))
+    if (!vr_document_read_revised(event->text, &revised, error)) {
+        g_prefix_error(error, "event %s cannot follow: ", vr_event_kind_to_string(event->kind));
         return FALSE;
+    }
     const char *contradiction = find_contradiction(self, &revised);
     if (contradiction != NULL)
         return corrupt(error, event, contradiction);

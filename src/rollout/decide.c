@@ -61,8 +61,8 @@ vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, VrFailure f
 }
 
 /*
- * The definition of every VM that is to migrate from that step on, as the scan read it: with it a VM can be brought
- * back whose host is lost before its turn has come.
+ * The definition of every VM that is to migrate from that step on, as the scan read it: with it
+ * a VM can be brought back whose host is lost before its turn has come.
  */
 static void
 define_vms(VrDeciding *self, const VrPlan *plan, guint from)

@@ -17,8 +17,8 @@ typedef struct {
     const VrPlan *planned;
     const VrInventory *scope;
     VrRevision *revision;
-    gint64 offset_ms;  /* from the rollout's start to now */
-    GArray *gates;     /* (element-type guint) ids of gates that have not passed: kept, or anew */
+    gint64 offset_ms;   /* from the rollout's start to now */
+    GArray *gates;      /* (element-type guint) ids of gates that have not passed: kept, or anew */
     const char *canary; /* (nullable) no gate of it has passed, and VMs are there */
 } Composing;
 
@@ -77,8 +77,8 @@ renew_gate(Composing *self, const VrStepState *gate)
     step->source = g_strdup(gate->plan->source);
     step->start_ms = self->offset_ms;
     step->end_ms = self->offset_ms + gate->plan->end_ms - gate->plan->start_ms;
-    step->why = g_strdup_printf("%s took VMs of %s before the plan was revised", step->host,
-                                step->source);
+    step->why =
+        g_strdup_printf("%s took VMs of %s before the plan was revised", step->host, step->source);
     for (guint i = 0; i < arrivals->len; i++)
         vr_plan_step_add_after(step, g_array_index(arrivals, guint, i));
     g_array_append_val(self->gates, step->id);
@@ -230,8 +230,8 @@ check_updates(const Composing *self, GError **error)
 {
     for (guint i = 0; i < self->planned->steps->len; i++) {
         const VrPlanStep *step = vr_plan_step(self->planned, i);
-        gint old = step->kind == VR_STEP_UPDATE ? vr_rollout_find_update(self->rollout, step->host)
-                                                : -1;
+        gint old =
+            step->kind == VR_STEP_UPDATE ? vr_rollout_find_update(self->rollout, step->host) : -1;
         if (step->kind != VR_STEP_UPDATE ||
             (old >= 0 && !vr_revision_is_set_aside(self->rollout, step->host) &&
              vr_rollout_step(self->rollout, (guint)old)->phase != VR_PHASE_UPDATED))
@@ -300,9 +300,8 @@ count_step(Composing *self, guint id)
 {
     VrPlanSummary *summary = &self->revision->plan->summary;
     const VrPlanStep *step = plan_step(self, id);
-    const VrStepState *old = id <= self->rollout->steps->len
-                                 ? vr_rollout_step(self->rollout, id - 1)
-                                 : NULL;
+    const VrStepState *old =
+        id <= self->rollout->steps->len ? vr_rollout_step(self->rollout, id - 1) : NULL;
 
     if ((old != NULL && old->phase == VR_PHASE_SUPERSEDED) ||
         g_array_binary_search(self->revision->superseded, &id, vr_compare_ids, NULL))
@@ -359,8 +358,7 @@ take_skipped(Composing *self)
         gboolean is_of_request = strcmp(skip->reason, "not-selected") == 0;
         gint update = vr_rollout_find_update(self->rollout, skip->host);
         gboolean is_done =
-            update >= 0 &&
-            vr_rollout_step(self->rollout, (guint)update)->phase == VR_PHASE_UPDATED;
+            update >= 0 && vr_rollout_step(self->rollout, (guint)update)->phase == VR_PHASE_UPDATED;
         if (is_of_request && before == NULL && is_done)
             continue;
         g_ptr_array_add(self->revision->plan->skipped,

@@ -29,8 +29,7 @@ check_host(const VrRollout *rollout, const VrHost *known, const VrInventory *sca
     if (vr_revision_is_set_aside(rollout, known->name))
         return TRUE;
     if (index < 0)
-        return refuse(error,
-                      "%s was not looked at, and nothing proves that it is empty and closed",
+        return refuse(error, "%s was not looked at, and nothing proves that it is empty and closed",
                       known->name);
     const VrHost *seen = vr_inventory_host(scan, (guint)index);
     if (known->uuid != NULL && seen->uuid != NULL && strcmp(known->uuid, seen->uuid) != 0)

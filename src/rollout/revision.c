@@ -21,8 +21,8 @@ has_row(const VrStepState *step, guint rows)
 static gboolean
 is_back(const VrStepState *step)
 {
-    return has_row(step, ROWS_BACK) && !step->seen_on_target &&
-           step->trouble != VR_FAILURE_NONE && step->trouble == step->failure;
+    return has_row(step, ROWS_BACK) && !step->seen_on_target && step->trouble != VR_FAILURE_NONE &&
+           step->trouble == step->failure;
 }
 
 static VrFate
@@ -174,10 +174,9 @@ count_extras(const VrRollout *rollout, const VrRevision *revision)
 
     for (guint i = 0; i < revision->plan->steps->len; i++) {
         guint id = i + 1;
-        gboolean is_gone =
-            i < rollout->steps->len &&
-            (vr_rollout_step(rollout, i)->phase == VR_PHASE_SUPERSEDED ||
-             g_array_binary_search(revision->superseded, &id, vr_compare_ids, NULL));
+        gboolean is_gone = i < rollout->steps->len &&
+                           (vr_rollout_step(rollout, i)->phase == VR_PHASE_SUPERSEDED ||
+                            g_array_binary_search(revision->superseded, &id, vr_compare_ids, NULL));
         count += vr_plan_step(revision->plan, i)->extra && !is_gone;
     }
     return count;
