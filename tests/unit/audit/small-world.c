@@ -45,6 +45,7 @@ free_step(gpointer data)
     g_free(step->vm);
     g_free(step->source);
     g_free(step->target);
+    g_array_unref(step->after);
     g_free(step);
 }
 
@@ -113,6 +114,7 @@ add_step(Small *self, guint id, VrStepKind kind, const char *host, const char *s
     step->kind = kind;
     step->host = g_strdup(host);
     step->source = g_strdup(source);
+    step->after = g_array_new(FALSE, FALSE, sizeof(guint));
     g_ptr_array_add(self->plan.steps, step);
     return step;
 }
@@ -142,7 +144,9 @@ small_new(void)
     self->plan.steps = g_ptr_array_new_with_free_func(free_step);
     add_migration(self, STEP_VM1, VM1, "h2", "h3");
     add_migration(self, STEP_VM2, VM2, "h2", "h3");
-    add_step(self, STEP_GATE, VR_STEP_GATE, "h3", "h2");
+    VrPlanStep *gate = add_step(self, STEP_GATE, VR_STEP_GATE, "h3", "h2");
+    for (guint id = STEP_VM1; id <= STEP_VM2; id++)
+        g_array_append_val(gate->after, id);
     add_step(self, STEP_H2, VR_STEP_UPDATE, "h2", NULL);
     add_migration(self, STEP_VM3, VM3, "h1", "h2");
     add_step(self, STEP_H1, VR_STEP_UPDATE, "h1", NULL);
