@@ -53,6 +53,7 @@ typedef struct {
     guint arrived_by;                /* step of the last of … */
     guint arrivals;                  /* by migrations of the controller */
     guint extras;                    /* declared */
+    gboolean given_up;               /* nowhere, and a person went on without it */
     gint64 limbo_us;                 /* since when only a migration keeps it paused */
 } AuditVm;
 
@@ -66,7 +67,7 @@ typedef struct {
     gint64 crowded_us;        /* last change of its guests by somebody else */
     gint64 closed_us;         /* since when; AUDIT_NEVER: open */
     gint64 failed_us;         /* last change by a fault */
-    gint64 memory_before_mib; /* of the guests that were there when the world began */
+    gint64 memory_before_mib; /* of the guests that were there when a plan was made, at most */
     gint64 stage_us;          /* last apply or reboot that began */
     gboolean applied;         /* apply has begun and the update has not been verified */
     gboolean set_aside;       /* by a revision: closed and empty then, and not verified since */

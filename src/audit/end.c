@@ -100,7 +100,8 @@ check_vm_done(SimAuditor *self, guint vm)
 
     audit_count(self, SIM_RULE_END);
     audit_count(self, SIM_RULE_I2);
-    if (active_on(self, vm) == SIM_NOWHERE && defined_on(self, vm) == SIM_NOWHERE)
+    if (active_on(self, vm) == SIM_NOWHERE && defined_on(self, vm) == SIM_NOWHERE &&
+        !known->given_up)
         audit_breach(self, SIM_RULE_I2, "%s: is on no host any more", audit_vm_name(self, vm));
     if (audit_vm_strange(self, vm))
         return;

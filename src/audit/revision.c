@@ -174,6 +174,34 @@ check_gates(SimAuditor *self, const VrPlan *plan, JsonObject *document)
     }
 }
 
+static gboolean
+is_nowhere(const SimAuditor *self, guint vm)
+{
+    for (guint i = 0; i < self->host_count; i++) {
+        if (sim_copy_is_active(sim_copy(self->world, vm, i)) ||
+            sim_copy(self->world, vm, i)->on_disk)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A VM that was still to migrate and is nowhere may have died: only a person may go on then. */
+static void
+check_vms_are_there(SimAuditor *self, JsonObject *document)
+{
+    for (guint id = 1; id <= self->step_count; id++) {
+        const AuditStep *step = &self->steps[id];
+        if (step->plan->kind != VR_STEP_MIGRATE || !has_id(document, "superseded", id) ||
+            !is_nowhere(self, step->vm))
+            continue;
+        audit_count(self, SIM_RULE_RV);
+        audit_vm(self, step->vm)->given_up = TRUE;
+        if (json_object_get_boolean_member(document, "automatic"))
+            audit_breach(self, SIM_RULE_RV, "%s: is nowhere, and nobody was asked about that",
+                         audit_vm_name(self, step->vm));
+    }
+}
+
 /* ------------------------------------------------------------------ the books go on by it */
 
 static void
@@ -193,6 +221,19 @@ supersede(SimAuditor *self, guint id)
     step->at_us = self->world->now_us;
 }
 
+/* What owners have started since may be more than the limit: the way back need not be better. */
+static void
+note_memory(SimAuditor *self, guint host)
+{
+    gint64 memory_mib = 0;
+
+    for (guint i = 0; i < self->vms->len; i++) {
+        if (sim_copy_is_active(sim_copy(self->world, i, host)))
+            memory_mib += sim_vm(self->world, i)->memory_mib;
+    }
+    self->hosts[host].memory_before_mib = MAX(self->hosts[host].memory_before_mib, memory_mib);
+}
+
 static void
 take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
 {
@@ -204,6 +245,8 @@ take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
         else if (has_id(document, "set_aside", id))
             self->hosts[self->steps[id].host].set_aside = TRUE;
     }
+    for (guint i = 0; i < self->host_count; i++)
+        note_memory(self, i);
     self->step_count = plan->steps->len;
     self->steps = g_renew(AuditStep, self->steps, self->step_count + 1);
     memset(&self->steps[old_count + 1], 0, (self->step_count - old_count) * sizeof(AuditStep));
@@ -237,6 +280,7 @@ audit_revised(SimAuditor *self, const VrEvent *event)
         return;
     }
     check_gates(self, plan, document);
+    check_vms_are_there(self, document);
     take_over(self, plan, document);
     self->phase = VR_ROLLOUT_STOPPED;
     self->look_us = self->world->now_us;

@@ -104,16 +104,20 @@ append_counts(GString *out, const VrStatusView *view)
     }
 }
 
-/* Is there a newer step of that host's, which says what has become of it? */
+/* Is there a newer step of that host's that has begun, and says what has become of it? */
 static gboolean
 is_followed_up(const VrRollout *rollout, const VrStepState *step)
 {
-    gint index = step->phase == VR_PHASE_SUPERSEDED && step->plan->kind == VR_STEP_UPDATE
-                     ? vr_rollout_find_update(rollout, step->plan->host)
-                     : -1;
-    const VrStepState *newest = index >= 0 ? vr_rollout_step(rollout, (guint)index) : step;
-
-    return newest != step && newest->phase != VR_PHASE_PENDING;
+    if (step->phase != VR_PHASE_SUPERSEDED || step->plan->kind != VR_STEP_UPDATE)
+        return FALSE;
+    for (guint i = step->plan->id; i < rollout->steps->len; i++) {
+        const VrStepState *newer = vr_rollout_step(rollout, i);
+        if (newer->plan->kind == VR_STEP_UPDATE &&
+            g_strcmp0(newer->plan->host, step->plan->host) == 0 &&
+            vr_tally_phase_reached(newer) != VR_PHASE_PENDING)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static void

@@ -201,10 +201,9 @@ find_planned_update(const VrPlan *planned, const char *host)
 static gboolean
 is_closed_to(const Composing *self, const VrPlanStep *migration)
 {
-    gint old = vr_rollout_find_update(self->rollout, migration->target);
     gint update = find_planned_update(self->planned, migration->target);
 
-    if (old < 0 || !vr_revision_is_closed(vr_rollout_step(self->rollout, (guint)old)))
+    if (!vr_revision_is_closed(self->rollout, migration->target))
         return FALSE;
     return update < 0 || migration->start_ms < vr_plan_step(self->planned, (guint)update)->end_ms;
 }

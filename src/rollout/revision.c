@@ -2,6 +2,8 @@
 /* Whether a plan may be revised, and whether a person must be asked about it. */
 #include "rollout/revision.h"
 
+#include <string.h>
+
 #include "rollout/state.h"
 
 #define ROW(row) (1u << VR_ROW_##row)
@@ -83,15 +85,28 @@ vr_revision_fate(const VrStepState *step)
     g_assert_not_reached();
 }
 
-gboolean
-vr_revision_is_closed(const VrStepState *step)
+/* Has this step closed its host, and not opened it? */
+static gboolean
+has_closed(const VrStepState *step)
 {
     gboolean was_elsewhere =
         step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_SUPERSEDED;
     VrPhase phase = was_elsewhere ? step->resume_phase : step->phase;
 
-    return step->plan->kind == VR_STEP_UPDATE && phase >= VR_PHASE_CLOSING &&
-           phase <= VR_PHASE_OPENING;
+    return phase >= VR_PHASE_CLOSING && phase <= VR_PHASE_OPENING;
+}
+
+gboolean
+vr_revision_is_closed(const VrRollout *rollout, const char *host)
+{
+    gboolean closed = FALSE;
+
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->plan->kind == VR_STEP_UPDATE && strcmp(step->plan->host, host) == 0)
+            closed = (closed || has_closed(step)) && step->phase != VR_PHASE_UPDATED;
+    }
+    return closed;
 }
 
 gboolean
@@ -167,6 +182,14 @@ is_for_a_person(const VrStepState *step)
     return step->tries > 0 || has_row(step, ROW(V) | ROW(W));
 }
 
+/* A VM that was to migrate and is nowhere: its owner may have removed it, or it may have died. */
+static gboolean
+is_gone(const VrRevision *revision, const VrStepState *step)
+{
+    return step->plan->kind == VR_STEP_MIGRATE && vr_revision_fate(step) == VR_FATE_SUPERSEDED &&
+           vr_inventory_find_vm(revision->inventory, step->plan->vm_uuid) < 0;
+}
+
 static guint
 count_extras(const VrRollout *rollout, const VrRevision *revision)
 {
@@ -196,6 +219,8 @@ vr_revision_find_doubt(const VrRollout *rollout, const VrRevision *revision)
         return g_strdup("a person has stopped the rollout");
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
+        if (is_gone(revision, step))
+            return g_strdup_printf("%s is on no host any more", step->plan->vm);
         if (is_for_a_person(step))
             return g_strdup(step->reason != NULL ? step->reason : "a person is asked");
     }

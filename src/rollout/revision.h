@@ -15,7 +15,7 @@ typedef enum {
 
 VrFate vr_revision_fate(const VrStepState *step);
 
-/* Has the step's host been closed by us, and not been opened since? Updates only. */
-gboolean vr_revision_is_closed(const VrStepState *step);
+/* Has the host been closed by any step of the rollout, and not been opened since? */
+gboolean vr_revision_is_closed(const VrRollout *rollout, const char *host);
 
 G_END_DECLS
