@@ -7,7 +7,7 @@
 #pragma once
 
 #include <virt-roll/ports.h>
-#include <virt-roll/rollout.h>
+#include <virt-roll/revision.h>
 
 G_BEGIN_DECLS
 
@@ -68,6 +68,12 @@ void vr_engine_create(VrEngine *self, const char *id, const VrPlan *plan, const 
  * text is the reason, NULL where none is needed.
  */
 void vr_engine_ask(VrEngine *self, VrInputKind kind, const char *subject, const char *text);
+
+/*
+ * The plan is revised, if it still may be; taken, and made by vr_revision_new. The rollout stays
+ * where it is until it is started. Automatic: nobody was asked, so the policy must allow it.
+ */
+void vr_engine_revise(VrEngine *self, VrRevision *revision, const char *reason, gboolean automatic);
 
 /* Time has passed. Call at or after vr_engine_next_deadline, and after anything else. */
 void vr_engine_tick(VrEngine *self);

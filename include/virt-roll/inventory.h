@@ -110,6 +110,11 @@ VrHost *vr_inventory_add_host(VrInventory *self, const char *name);
 VrVm *vr_inventory_add_vm(VrInventory *self, const char *uuid, const char *name, const char *host);
 VrGroup *vr_inventory_add_group(VrInventory *self, const char *name, VrGroupRule rule);
 
+/* Adds what stands in another inventory; to be changed and sealed like what is new. Borrowed. */
+VrHost *vr_inventory_copy_host(VrInventory *self, const VrHost *host);
+VrVm *vr_inventory_copy_vm(VrInventory *self, const VrVm *vm);
+VrGroup *vr_inventory_copy_group(VrInventory *self, const VrGroup *group);
+
 /*
  * Sorts and cross-checks. Refuses (VR_ERROR_INVALID, naming host or VM): a name or uuid twice, two
  * hosts with one host UUID (none is unknown, not equal), a VM on an unknown host or in an unknown

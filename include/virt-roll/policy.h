@@ -19,6 +19,11 @@ VR_DECLARE_ENUM(VrExtraNeeded, vr_extra_needed, VR_EXTRA_NEEDED);
     X(VR_OFFLINE_VMS_BLOCK, "block")
 VR_DECLARE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS);
 
+#define VR_REVISES(X)                                                                              \
+    X(VR_REVISE_ASK, "ask")                                                                        \
+    X(VR_REVISE_AUTOMATIC, "automatic")
+VR_DECLARE_ENUM(VrRevise, vr_revise, VR_REVISES);
+
 #define VR_GATE_S_MAX (30 * 86400) /* of gate_s and gate_canary_s */
 
 /* Defaults in brackets; formulas that use them: docs/reference/policy.md, "cost model". */
@@ -39,6 +44,8 @@ typedef struct {
     gint64 gate_canary_s;                  /* [0] gate of the first updated host that takes VMs */
     gint64 target_cpu_permille_max;        /* [0: none] */
     gint64 spare_hosts_min;                /* [0] */
+    gint64 hosts_lost_max;                 /* [0] set aside without asking a person */
+    gint64 repair_extra_migrations_max;    /* [0] beyond the approved ones, without asking */
 } VrLimits;
 
 /* How one migration is driven. */
@@ -68,6 +75,7 @@ typedef struct {
     VrMigrationPolicy migration;
     VrRecoveryPolicy recovery;
     VrOfflineVms offline_vms; /* [leave] */
+    VrRevise revise;          /* [ask] may a rollout revise its plan by itself? */
     gboolean partial;         /* [FALSE] do what can be done, leave the other hosts out */
 } VrPolicy;
 

@@ -60,9 +60,10 @@ G_BEGIN_DECLS
     X(VR_PHASE_PASSED, "passed")                                                                   \
     /* any */                                                                                      \
     X(VR_PHASE_FAILED, "failed") /* tried as often as allowed; nobody is harmed */                 \
-    X(VR_PHASE_NEEDS_OPERATOR, "needs-operator")
+    X(VR_PHASE_NEEDS_OPERATOR, "needs-operator")                                                   \
+    X(VR_PHASE_SUPERSEDED, "superseded") /* no longer of the plan, which was revised */
 VR_DECLARE_ENUM(VrPhase, vr_phase, VR_PHASES);
-#define VR_PHASE_COUNT (VR_PHASE_NEEDS_OPERATOR + 1)
+#define VR_PHASE_COUNT (VR_PHASE_SUPERSEDED + 1)
 
 #define VR_ROLLOUT_PHASES(X)                                                                       \
     X(VR_ROLLOUT_NONE, "none") /* before its first event */                                        \
@@ -81,11 +82,12 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_CREATE, "create")       /* plan, policy and inventory of a new rollout */           \
     X(VR_INPUT_RESTARTED, "restarted") /* first of every process, after replay */                  \
     X(VR_INPUT_TICK, "tick")                                                                       \
-    X(VR_INPUT_START, "start") /* begin, or go on after stopped, failed, needs-operator */         \
-    X(VR_INPUT_STOP, "stop")   /* finish what is in flight, begin nothing */                       \
-    X(VR_INPUT_RETRY, "retry") /* of a host whose update waits for a person */                     \
-    X(VR_INPUT_DEFER, "defer") /* leave a VM that waits for a person as and where it is */         \
-    X(VR_INPUT_CLOSE, "close") /* never go on with this rollout */                                 \
+    X(VR_INPUT_START, "start")   /* begin, or go on after stopped, failed, needs-operator */       \
+    X(VR_INPUT_STOP, "stop")     /* finish what is in flight, begin nothing */                     \
+    X(VR_INPUT_RETRY, "retry")   /* of a host whose update waits for a person */                   \
+    X(VR_INPUT_DEFER, "defer")   /* leave a VM that waits for a person as and where it is */       \
+    X(VR_INPUT_CLOSE, "close")   /* never go on with this rollout */                               \
+    X(VR_INPUT_REVISE, "revise") /* go by a new plan from here on; only while it stands still */   \
     X(VR_INPUT_OBSERVED, "observed")                                                               \
     X(VR_INPUT_LISTED, "listed")                                                                   \
     X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
@@ -105,12 +107,13 @@ typedef struct {
     const VrListing *listing;
     const GError *error; /* call-returned: NULL is success */
     const VrStageResult *stage;
-    const char *host;             /* retry, hint */
-    const char *vm_uuid;          /* hint, defer */
-    const char *text;             /* hint: what; close, stop, defer: reason; create: rollout id */
-    const VrPlan *plan;           /* create */
-    const VrPolicy *policy;       /* create */
-    const VrInventory *inventory; /* create */
+    const char *host;       /* retry, hint */
+    const char *vm_uuid;    /* hint, defer */
+    const char *text;       /* hint: what; close, stop, defer, revise: reason; create: rollout id */
+    const VrPlan *plan;     /* create; revise: of what is left */
+    const VrPolicy *policy; /* create */
+    const VrInventory *inventory; /* create, revise: that the plan was made on */
+    gboolean automatic;           /* revise: nobody was asked, so the policy must allow it */
 } VrInput;
 
 /* ------------------------------------------------------------------------------ events */
@@ -118,7 +121,7 @@ typedef struct {
 /* X(member, word, version of the body) */
 #define VR_EVENTS(X)                                                                               \
     X(VR_EVENT_CREATED, "rollout-created")     /* text: plan, policy, inventory as JSON */         \
-    X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM; definition */                \
+    X(VR_EVENT_VM_DEFINED, "vm-defined")       /* first step of a VM in its plan; definition */    \
     X(VR_EVENT_ROLLOUT_PHASE, "rollout-phase") /* rollout_phase, reason */                         \
     X(VR_EVENT_CONTROLLER_STARTED, "controller-started")                                           \
     X(VR_EVENT_STEP_PHASE, "step-phase")       /* step, phase, attempt, reason, row, … */        \
@@ -127,7 +130,8 @@ typedef struct {
     X(VR_EVENT_VM_SEEN_ON_TARGET, "vm-seen-on-target")                                             \
     X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
-    X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */
+    X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */                 \
+    X(VR_EVENT_REVISED, "plan-revised")          /* reason, text: plan, inventory, … as JSON */
 VR_DECLARE_ENUM(VrEventKind, vr_event_kind, VR_EVENTS);
 
 /* Flat; strings owned, NULL where unused. */
@@ -164,7 +168,8 @@ void vr_event_free(VrEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 
 /* Body of a journal record; the kind and time stand beside it. */
-#define VR_EVENT_VERSION 3 /* 1: without silent and vm-defined; 2: without row N2, ran_on */
+/* 1: without silent and vm-defined; 2: without row N2, ran_on; 3: without plan-revised */
+#define VR_EVENT_VERSION 4
 char *vr_event_format(const VrEvent *self);
 VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -221,17 +226,22 @@ typedef struct {
     guint rounds;       /* lists that proved the host empty in a row; closing: its stage failed */
     gboolean reattach;  /* a stage of an earlier process: find out how it ended, do not begin it */
     gboolean was_down;  /* apply has begun */
+    gboolean set_aside; /* its host is lost: a person is asked, and the others go on without it */
     gboolean rebooted;  /* since then: its boot id must become a new one */
     char *facts_before; /* also of a gate: of the boot that a person was asked about */
     char *facts_before_reboot; /* its boot id must change */
     char *facts_after;
 } VrStepState;
 
-/* What a rollout stands on and never changes; shared by its copies on all threads. */
+/*
+ * What a rollout stands on; never changed, only exchanged as a whole by a revision. Shared by its
+ * copies on all threads.
+ */
 typedef struct {
-    VrPlan *plan;
+    VrPlan *plan; /* every plan that it has had, one after the other, as one */
     VrPolicy *policy;
-    VrInventory *inventory; /* that it was planned on, sealed */
+    VrInventory *inventory; /* that it was planned on last, sealed */
+    guint extras_approved;  /* extra migrations of the plan that a person approved last */
     GPtrArray *dependents;  /* (element-type GArray of guint) per step index: who waits for it */
 } VrBasis;
 
@@ -247,6 +257,9 @@ typedef struct {
     gint64 now_us;   /* time of the last event */
     guint64 event_count;
     guint restarts;
+    guint revisions;         /* of its plan */
+    guint revisions_in_vain; /* automatic ones in a row without a step that ended well between */
+    guint satisfied_count;   /* steps that had ended well when its plan was revised last */
 } VrRollout;
 
 VrRollout *vr_rollout_new(void);
@@ -262,7 +275,10 @@ vr_rollout_step(const VrRollout *self, guint index)
     return (VrStepState *)g_ptr_array_index(self->steps, index);
 }
 
-/* Index into steps of the update of a host; -1: it has none. */
+/*
+ * Index into steps of the update of a host; -1: it has none. Of several the one that is not
+ * superseded, of which there is one at most.
+ */
 gint vr_rollout_find_update(const VrRollout *self, const char *host);
 
 gboolean vr_phase_is_last(VrPhase phase);          /* nothing more happens to the step by itself */

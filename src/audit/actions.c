@@ -51,7 +51,8 @@ is_down_for_update(const SimAuditor *self, guint host)
     const AuditHost *known = &self->hosts[host];
     VrPhase phase = self->steps[known->update].phase;
 
-    return known->applied || (phase >= VR_PHASE_APPLYING && phase <= VR_PHASE_SWEEPING);
+    return known->applied || known->set_aside ||
+           (phase >= VR_PHASE_APPLYING && phase <= VR_PHASE_SWEEPING);
 }
 
 static gboolean

@@ -91,14 +91,24 @@ see_all_vms(SimAuditor *self)
     }
 }
 
-static void
-init_step(SimAuditor *self, const VrPlanStep *plan, GHashTable *vm_by_uuid)
+static guint
+find_vm(const SimAuditor *self, const char *uuid)
+{
+    for (guint i = 0; i < self->vms->len; i++) {
+        if (strcmp(sim_vm(self->world, i)->uuid, uuid) == 0)
+            return i;
+    }
+    g_assert_not_reached();
+}
+
+void
+audit_step_init(SimAuditor *self, const VrPlanStep *plan)
 {
     AuditStep *step = &self->steps[plan->id];
 
     g_assert(plan->id >= 1 && plan->id <= self->step_count);
     step->plan = plan;
-    step->settled_us = step->looked_us = AUDIT_NEVER;
+    step->settled_us = step->looked_us = step->passed_us = AUDIT_NEVER;
     step->libvirt_id = -1;
     step->vm = SIM_NOWHERE;
     step->source = audit_find_host(self, plan->source);
@@ -111,9 +121,7 @@ init_step(SimAuditor *self, const VrPlanStep *plan, GHashTable *vm_by_uuid)
     if (plan->kind != VR_STEP_MIGRATE)
         return;
 
-    gpointer found = g_hash_table_lookup(vm_by_uuid, plan->vm_uuid);
-    g_assert(found != NULL);
-    step->vm = GPOINTER_TO_UINT(found) - 1;
+    step->vm = find_vm(self, plan->vm_uuid);
     AuditVm *vm = audit_vm(self, step->vm);
     if (vm->steps == NULL)
         vm->steps = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -135,15 +143,20 @@ init_host(SimAuditor *self, guint index)
     host->closed_us = sim_host(self->world, index)->closed ? self->world->now_us : AUDIT_NEVER;
 }
 
+static void
+free_plan(gpointer data)
+{
+    vr_plan_free(data);
+}
+
 SimAuditor *
 sim_auditor_new(const SimWorld *world, const VrPlan *plan, const VrPolicy *policy,
                 const VrInventory *inventory)
 {
     SimAuditor *self = g_new0(SimAuditor, 1);
-    g_autoptr(GHashTable) vm_by_uuid = g_hash_table_new(g_str_hash, g_str_equal);
 
     self->world = world;
-    self->plan = plan;
+    self->plans = g_ptr_array_new_with_free_func(free_plan);
     self->policy = policy;
     self->inventory = inventory;
     self->host_count = world->hosts->len;
@@ -159,10 +172,8 @@ sim_auditor_new(const SimWorld *world, const VrPlan *plan, const VrPolicy *polic
     for (guint i = 0; i < self->host_count; i++)
         init_host(self, i);
     see_all_vms(self);
-    for (guint i = 0; i < self->vms->len; i++)
-        g_hash_table_insert(vm_by_uuid, sim_vm(world, i)->uuid, GUINT_TO_POINTER(i + 1));
     for (guint i = 0; i < self->step_count; i++)
-        init_step(self, vr_plan_step(plan, i), vm_by_uuid);
+        audit_step_init(self, vr_plan_step(plan, i));
     return self;
 }
 
@@ -172,6 +183,7 @@ sim_auditor_free(SimAuditor *self)
     if (self == NULL)
         return;
     g_ptr_array_unref(self->vms);
+    g_ptr_array_unref(self->plans);
     g_array_unref(self->in_limbo);
     g_array_unref(self->failed_appends);
     for (guint i = 0; i < self->host_count; i++)

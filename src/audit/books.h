@@ -54,6 +54,7 @@ typedef struct {
     gint64 arrived_us;               /* and when that was over, … */
     guint arrivals;                  /* by migrations of the controller */
     guint extras;                    /* declared */
+    gboolean given_up;               /* nowhere, and a person went on without it */
     gint64 limbo_us;                 /* since when only a migration keeps it paused */
 } AuditVm;
 
@@ -67,9 +68,10 @@ typedef struct {
     gint64 crowded_us;        /* last change of its guests by somebody else */
     gint64 closed_us;         /* since when; AUDIT_NEVER: open */
     gint64 failed_us;         /* last change by a fault */
-    gint64 memory_before_mib; /* of the guests that were there when the world began */
+    gint64 memory_before_mib; /* of the guests that were there when a plan was made, at most */
     gint64 stage_us;          /* last apply or reboot that began */
     gboolean applied;         /* apply has begun and the update has not been verified */
+    gboolean set_aside;       /* by a revision: closed and empty then, and not verified since */
 } AuditHost;
 
 /* A step of the plan, as far as the journal has it. */
@@ -84,6 +86,7 @@ typedef struct {
     gint64 libvirt_id;   /* of the guest whose migration began; -1: none since it was announced */
     gint64 settled_us;   /* durably settled for the first time; AUDIT_NEVER */
     gint64 looked_us;    /* when it last settled: the controller's last look at both ends */
+    gint64 passed_us;    /* gate: durably passed; AUDIT_NEVER */
     guint called;        /* attempt whose call was issued; 0 */
     guint stage_attempt; /* attempt whose stage has begun; 0 */
     gint64 issued_us;    /* last stage that was issued, not only attached to, … */
@@ -95,7 +98,7 @@ typedef struct {
 
 struct SimAuditor {
     const SimWorld *world;
-    const VrPlan *plan;
+    GPtrArray *plans; /* (element-type VrPlan) of revisions, the last one the longest; owned */
     const VrPolicy *policy;
     const VrInventory *inventory;
     GPtrArray *vms;   /* (element-type AuditVm) by index of the world */
@@ -169,6 +172,11 @@ guint audit_find_step(const SimAuditor *self, guint vm, guint source, guint targ
 
 /* journal.c: what is durable */
 void audit_journal_appended(SimAuditor *self, const SimFact *fact);
+
+/* revision.c: the plan is another one from now on */
+void audit_revised(SimAuditor *self, const VrEvent *event);
+/* auditor.c: its books, of a step that has none yet */
+void audit_step_init(SimAuditor *self, const VrPlanStep *plan);
 
 /* issue.c: may this controller issue anything, and is it announced */
 void audit_issue_migration(SimAuditor *self, const SimFact *fact);

@@ -129,7 +129,7 @@ check_vm_done(SimAuditor *self, guint vm)
 
     audit_count(self, SIM_RULE_END);
     audit_count(self, SIM_RULE_I2);
-    if (is_nowhere(self, vm) && !was_lost_unseen_by_others(self, vm))
+    if (is_nowhere(self, vm) && !was_lost_unseen_by_others(self, vm) && !known->given_up)
         audit_breach(self, SIM_RULE_I2, "%s: is on no host any more", audit_vm_name(self, vm));
     if (audit_vm_strange(self, vm))
         return;
@@ -205,15 +205,21 @@ static gboolean
 is_in_its_plan(const SimAuditor *self, guint vm, guint host)
 {
     const GArray *steps = audit_vm(self, vm)->steps;
+    gboolean has_steps = FALSE;
+    /* The plan that it was left out of was a revised one, which found it off or did not find it. */
+    gboolean is_left_behind = steps != NULL && self->hosts[host].update != 0;
 
     for (guint i = 0; steps != NULL && i < steps->len; i++) {
         const AuditStep *step = &self->steps[g_array_index(steps, guint, i)];
+        if (step->phase == VR_PHASE_SUPERSEDED)
+            continue;
+        has_steps = TRUE;
         if ((step->source == host && step->phase != VR_PHASE_STOPPED &&
              step->phase != VR_PHASE_SETTLED) ||
             (step->target == host && sim_host(self->world, host)->updated))
             return TRUE;
     }
-    if (steps != NULL)
+    if (has_steps || is_left_behind)
         return FALSE;
     /* One that the plan leaves where it is: it runs there, as it did when the plan was made. */
     gint known = vr_inventory_find_vm(self->inventory, sim_vm(self->world, vm)->uuid);
@@ -275,7 +281,7 @@ find_trouble(const SimAuditor *self)
     for (guint i = 1; i <= self->step_count; i++) {
         const AuditStep *step = &self->steps[i];
         if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SETTLED &&
-            has_no_room(self, step))
+            step->phase != VR_PHASE_SUPERSEDED && has_no_room(self, step))
             return g_strdup_printf("%s has no room for %s", audit_host_name(self, step->target),
                                    audit_vm_name(self, step->vm));
     }

@@ -116,7 +116,7 @@ check_drained(SimAuditor *self, const SimFact *fact)
     audit_count(self, SIM_RULE_R4);
     for (guint i = 1; i < fact->step; i++) {
         const AuditStep *step = &self->steps[i];
-        if (step->source != fact->host)
+        if (step->source != fact->host || step->phase == VR_PHASE_SUPERSEDED)
             continue;
         if (step->plan->kind == VR_STEP_GATE && step->phase != VR_PHASE_PASSED)
             audit_breach(self, SIM_RULE_R4, "%s: its update begins while its gate %u is %s", host,
@@ -126,6 +126,42 @@ check_drained(SimAuditor *self, const SimFact *fact)
             !audit_vm_repaired(self, step->vm))
             audit_breach(self, SIM_RULE_R4, "%s: its update begins while %s is durably only %s",
                          host, audit_vm_name(self, step->vm), vr_phase_to_string(step->phase));
+    }
+}
+
+/* A gate of its target and of this refuge has watched it for its time, whatever the plans said. */
+static gboolean
+was_watched(const SimAuditor *self, const AuditStep *arrival)
+{
+    gint64 length_us = self->policy->limits.gate_s * SIM_S - GATE_LOOK_US;
+
+    for (guint i = 1; i <= self->step_count; i++) {
+        const AuditStep *gate = &self->steps[i];
+        if (gate->plan->kind == VR_STEP_GATE && gate->passed_us != AUDIT_NEVER &&
+            gate->host == arrival->target && gate->source == arrival->source &&
+            gate->passed_us >= arrival->settled_us + length_us)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+check_watched(SimAuditor *self, const SimFact *fact)
+{
+    if (self->policy->limits.gate_s == 0 || self->world->faults.struck[SIM_FAULT_CLOCK_JUMP] > 0)
+        return;
+    for (guint i = 1; i <= self->step_count; i++) {
+        const AuditStep *step = &self->steps[i];
+        if (step->plan->kind != VR_STEP_MIGRATE || step->phase != VR_PHASE_SETTLED ||
+            step->plan->extra || step->source != fact->host || audit_vm_strange(self, step->vm) ||
+            audit_vm_repaired(self, step->vm))
+            continue;
+        audit_count(self, SIM_RULE_R4);
+        if (!was_watched(self, step))
+            audit_breach(self, SIM_RULE_R4,
+                         "%s: is updated before a gate has watched %s, which left it for %s",
+                         audit_host_name(self, fact->host), audit_vm_name(self, step->vm),
+                         audit_host_name(self, step->target));
     }
 }
 
@@ -141,9 +177,10 @@ sum_memory(const SimAuditor *self, guint host, gint64 *out_left_mib, gint64 *out
             step->phase != VR_PHASE_SETTLED)
             continue;
         const SimCopy *copy = sim_copy(self->world, step->vm, host);
-        if (!sim_copy_is_active(copy))
-            *out_left_mib += sim_vm(self->world, step->vm)->memory_mib;
-        else if (!audit_vm_strange(self, step->vm) && !audit_vm_repaired(self, step->vm))
+        gboolean is_strange = audit_vm_strange(self, step->vm);
+        if (!sim_copy_is_active(copy)) /* who was put there by a stranger may have been too much */
+            *out_left_mib += is_strange ? 0 : sim_vm(self->world, step->vm)->memory_mib;
+        else if (!is_strange && !audit_vm_repaired(self, step->vm))
             *out_back = audit_vm_name(self, step->vm);
     }
     for (guint i = 0; i < self->vms->len; i++) {
@@ -205,10 +242,9 @@ audit_gate_passed(SimAuditor *self, guint id)
     gboolean jumped = self->world->faults.struck[SIM_FAULT_CLOCK_JUMP] > 0;
 
     audit_count(self, SIM_RULE_R4);
-    for (guint i = 1; i <= self->step_count; i++) {
-        const AuditStep *arrival = &self->steps[i];
-        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
-            arrival->source != gate->source || arrival->target != gate->host)
+    for (guint i = 0; i < gate->plan->after->len; i++) {
+        const AuditStep *arrival = &self->steps[g_array_index(gate->plan->after, guint, i)];
+        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED)
             continue;
         if (!jumped && self->world->now_us - arrival->settled_us < length_us)
             audit_breach(self, SIM_RULE_R4, "%s: its gate passes before its time",
@@ -238,6 +274,7 @@ audit_stage_begins(SimAuditor *self, const SimFact *fact)
         return;
     check_proven(self, fact);
     check_drained(self, fact);
+    check_watched(self, fact);
     if (fact->stage == VR_STAGE_APPLY) {
         check_hosts_down(self, fact);
         host->applied = TRUE;

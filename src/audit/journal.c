@@ -113,7 +113,7 @@ update_step_changed(SimAuditor *self, guint id)
 
     if (step->phase == VR_PHASE_SWEEPING || step->phase == VR_PHASE_OPENING ||
         step->phase == VR_PHASE_UPDATED)
-        self->hosts[step->host].applied = FALSE;
+        self->hosts[step->host].applied = self->hosts[step->host].set_aside = FALSE;
     if (step->phase == VR_PHASE_OPENING)
         check_same_machine(self, step->host);
 }
@@ -125,6 +125,7 @@ gate_step_changed(SimAuditor *self, guint id, VrPhase before)
 
     if (step->phase != VR_PHASE_PASSED || before == VR_PHASE_PASSED)
         return;
+    self->steps[id].passed_us = self->world->now_us;
     audit_gate_passed(self, id);
     audit_refuge(self, step->source, "as the gate of a target of its VMs passed");
     g_assert(self->gates_open[step->source] > 0);
@@ -143,6 +144,9 @@ step_phase(SimAuditor *self, const VrEvent *event)
 
     AuditStep *step = &self->steps[event->step];
     VrPhase before = step->phase;
+    if (before == VR_PHASE_SUPERSEDED)
+        audit_breach(self, SIM_RULE_RV, "step %u is superseded, and becomes %s", event->step,
+                     vr_phase_to_string(event->phase));
     if (announces_a_call(event->phase) && event->attempt <= step->attempt)
         audit_breach(self, SIM_RULE_I16, "step %u: attempt %u of %s is announced after attempt %u",
                      event->step, event->attempt, vr_phase_to_string(event->phase), step->attempt);
@@ -195,6 +199,7 @@ static gboolean
 is_of_interest(const char *kind)
 {
     return strcmp(kind, vr_event_kind_to_string(VR_EVENT_STEP_PHASE)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_REVISED)) == 0 ||
            strcmp(kind, vr_event_kind_to_string(VR_EVENT_ROLLOUT_PHASE)) == 0 ||
            strcmp(kind, vr_event_kind_to_string(VR_EVENT_CALL_RETURNED)) == 0;
 }
@@ -216,6 +221,8 @@ audit_journal_appended(SimAuditor *self, const SimFact *fact)
         }
         if (event->kind == VR_EVENT_STEP_PHASE)
             step_phase(self, event);
+        else if (event->kind == VR_EVENT_REVISED)
+            audit_revised(self, event);
         else if (event->kind == VR_EVENT_ROLLOUT_PHASE)
             rollout_phase(self, event);
         else

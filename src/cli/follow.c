@@ -191,6 +191,12 @@ vr_follow_run(VrFollow *self, GError **error)
 }
 
 gboolean
+vr_follow_was_stopped(const VrFollow *self)
+{
+    return self->stop_count > 0;
+}
+
+gboolean
 vr_follow_await(VrFollow *self, VrRolloutPhase phase, GError **error)
 {
     while (self->rollout->phase != phase && self->halt_reason == NULL)

@@ -26,6 +26,9 @@ void vr_follow_start_from(VrFollow *self, VrController *controller, VrRollout *r
 /* Iterates the default main context until the end. VR_ERROR_IO with VR_FOLLOW_HALTED. */
 VrFollowEnd vr_follow_run(VrFollow *self, GError **error);
 
+/* A signal has asked for the end. */
+gboolean vr_follow_was_stopped(const VrFollow *self);
+
 /* Until the rollout has the phase, for what needs no watching. */
 gboolean vr_follow_await(VrFollow *self, VrRolloutPhase phase,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

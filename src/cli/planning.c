@@ -89,7 +89,7 @@ vr_planning_scan(VrPlanning *self, gboolean with_definitions, GError **error)
     if (self->libvirt == NULL)
         self->libvirt = vr_libvirt_new(self->fleet);
     self->inventory =
-        vr_scan_fleet(self->fleet, self->libvirt, self->level, with_definitions, error);
+        vr_scan_fleet(self->fleet, self->libvirt, self->level, with_definitions, NULL, error);
     return self->inventory != NULL;
 }
 

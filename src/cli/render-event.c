@@ -240,6 +240,9 @@ vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from)
     switch (event->kind) {
     case VR_EVENT_CREATED:
         return ends(g_strdup_printf("rollout %s begins", rollout->id));
+    case VR_EVENT_REVISED:
+        return ends(g_strdup_printf("the plan was revised: %s",
+                                    event->reason != NULL ? event->reason : "no reason given"));
     case VR_EVENT_ROLLOUT_PHASE:
         return rollout_entered(event);
     case VR_EVENT_CONTROLLER_STARTED:

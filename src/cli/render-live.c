@@ -175,6 +175,7 @@ drain_line(const View *view, const VrStepState *step)
     for (guint i = 0; i < view->rollout->steps->len; i++) {
         const VrStepState *other = vr_rollout_step(view->rollout, i);
         gboolean leaves = other->plan->kind == VR_STEP_MIGRATE &&
+                          other->phase != VR_PHASE_SUPERSEDED &&
                           g_strcmp0(other->plan->source, step->plan->host) == 0;
         all += leaves;
         gone += leaves && vr_phase_is_satisfied(other->phase);

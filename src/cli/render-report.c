@@ -114,7 +114,7 @@ append_hosts(GString *out, const VrRollout *rollout, guint width)
     g_string_append(out, "Hosts\n");
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_UPDATE)
+        if (step->plan->kind == VR_STEP_UPDATE && step->phase != VR_PHASE_SUPERSEDED)
             append_host(out, step, name_width, width);
     }
 }
@@ -138,7 +138,8 @@ choose_migrations(const VrRollout *rollout, guint *out_hidden)
 
     for (guint i = 0; i < rollout->steps->len; i++) {
         VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_PENDING)
+        if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_PENDING &&
+            (step->phase != VR_PHASE_SUPERSEDED || vr_tally_was_issued(step)))
             g_ptr_array_add(chosen, step);
     }
     *out_hidden = chosen->len > MIGRATIONS_MAX ? chosen->len - MIGRATIONS_MAX : 0;

@@ -104,12 +104,30 @@ append_counts(GString *out, const VrStatusView *view)
     }
 }
 
+/* Is there a newer step of that host's that has begun, and says what has become of it? */
+static gboolean
+is_followed_up(const VrRollout *rollout, const VrStepState *step)
+{
+    if (step->phase != VR_PHASE_SUPERSEDED || step->plan->kind != VR_STEP_UPDATE)
+        return FALSE;
+    for (guint i = step->plan->id; i < rollout->steps->len; i++) {
+        const VrStepState *newer = vr_rollout_step(rollout, i);
+        if (newer->plan->kind == VR_STEP_UPDATE &&
+            g_strcmp0(newer->plan->host, step->plan->host) == 0 &&
+            vr_tally_phase_reached(newer) != VR_PHASE_PENDING)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
-add_changed(GPtrArray *changed, const VrStepState *step)
+add_changed(GPtrArray *changed, const VrRollout *rollout, const VrStepState *step)
 {
     const VrPlanStep *plan = step->plan;
     const char *phase = vr_phase_to_string(vr_tally_phase_reached(step));
 
+    if (is_followed_up(rollout, step))
+        return;
     if (step->was_down && step->phase != VR_PHASE_UPDATED)
         g_ptr_array_add(changed,
                         g_strdup_printf("%s is down for its update (%s)", plan->host, phase));
@@ -131,42 +149,81 @@ vr_render_changed(const VrRollout *rollout)
     GPtrArray *changed = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < rollout->steps->len; i++)
-        add_changed(changed, vr_rollout_step(rollout, i));
+        add_changed(changed, rollout, vr_rollout_step(rollout, i));
     return changed;
 }
 
-/* A host whose update changed something when it got stuck is tried again only when asked by name.
- */
+/* A host whose update changed something when it got stuck, or that the others go on without, is
+ * tried again only when asked by name. */
 static const char *
 find_host_to_retry(const VrRollout *rollout)
 {
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
         if (step->plan->kind == VR_STEP_UPDATE && step->phase == VR_PHASE_NEEDS_OPERATOR &&
-            (step->resume_phase == VR_PHASE_PREPARING || step->resume_phase == VR_PHASE_APPLYING ||
-             step->resume_phase == VR_PHASE_REBOOTING))
+            (step->set_aside || step->resume_phase == VR_PHASE_PREPARING ||
+             step->resume_phase == VR_PHASE_APPLYING || step->resume_phase == VR_PHASE_REBOOTING))
             return step->plan->host;
     }
     return NULL;
+}
+
+/* Something that no looking again changes, but another plan does. */
+static gboolean
+is_for_another_plan(const VrStepState *step)
+{
+    if (step->phase != VR_PHASE_NEEDS_OPERATOR || step->set_aside)
+        return FALSE;
+    if (step->plan->kind == VR_STEP_UPDATE)
+        return step->resume_phase == VR_PHASE_COMPARING ||
+               (step->was_down && step->silent != NULL); /* a VM came; the host is lost */
+    return step->plan->kind == VR_STEP_MIGRATE && step->tries == 0 &&
+           (step->resume_phase == VR_PHASE_FITTING || step->row == VR_ROW_V ||
+            step->row == VR_ROW_X);
+}
+
+static gboolean
+wants_another_plan(const VrRollout *rollout)
+{
+    g_autofree char *obstacle = vr_revision_find_obstacle(rollout);
+
+    for (guint i = 0; obstacle == NULL && i < rollout->steps->len; i++) {
+        if (is_for_another_plan(vr_rollout_step(rollout, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Of a rollout that waits for a person. */
+static char *
+next_for_person(const VrStatusView *view, const char **out_why)
+{
+    const char *host = find_host_to_retry(view->rollout);
+
+    if (wants_another_plan(view->rollout)) {
+        *out_why = "plans anew what is left, shows the difference, asks";
+        return g_strdup_printf("%s rollout replan", view->program);
+    }
+    if (host != NULL) {
+        *out_why = "once you have looked at it: what ended badly there runs again";
+        return g_strdup_printf("%s rollout retry %s", view->program, host);
+    }
+    *out_why = "once the cause is gone: looks again, goes on";
+    return g_strdup_printf("%s run", view->program);
 }
 
 char *
 vr_render_next(const VrStatusView *view, const char **out_why)
 {
     const VrRollout *rollout = view->rollout;
-    const char *host = rollout->basis != NULL ? find_host_to_retry(rollout) : NULL;
     gboolean is_over = vr_rollout_is_over(rollout->phase);
 
     if (rollout->phase == VR_ROLLOUT_DONE || rollout->phase == VR_ROLLOUT_CLOSED ||
         (!is_over && view->is_alive))
         return NULL;
-    if (rollout->phase == VR_ROLLOUT_NEEDS_OPERATOR && host != NULL) {
-        *out_why = "once you have looked at it: what ended badly there runs again";
-        return g_strdup_printf("%s rollout retry %s", view->program, host);
-    }
     if (rollout->phase == VR_ROLLOUT_NEEDS_OPERATOR)
-        *out_why = "once the cause is gone: looks again, goes on";
-    else if (rollout->phase == VR_ROLLOUT_FAILED)
+        return next_for_person(view, out_why);
+    if (rollout->phase == VR_ROLLOUT_FAILED)
         *out_why = "once the cause is gone: tries again";
     else if (rollout->phase == VR_ROLLOUT_NONE)
         *out_why = "plans a rollout, shows it, asks";

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <virt-roll/fleet.h>
-#include <virt-roll/rollout.h>
+#include <virt-roll/revision.h>
 #include <virt-roll/tradeoff.h>
 
 G_BEGIN_DECLS
@@ -37,6 +37,15 @@ typedef struct {
     gint64 now_us;
     const VrFleet *fleet; /* (nullable) for the URIs in commands */
 } VrStatusView;
+
+/*
+ * What a revision would change against the present plan. `doubt` (nullable) is why a person must be
+ * asked about it. `json` is `virt-roll-diff/1`.
+ */
+char *vr_render_revision(const VrRollout *rollout, const VrRevision *revision, gint64 now_us,
+                         guint width);
+char *vr_render_revision_json(const VrRollout *rollout, const VrRevision *revision,
+                              const char *doubt, gint64 now_us);
 
 /* What a rollout has done so far. `json` is `virt-roll-report/1`. */
 char *vr_render_report(const VrStatusView *view, guint width);

@@ -81,7 +81,9 @@ find_places(Search *self)
         gint vm = step->plan->kind == VR_STEP_MIGRATE
                       ? vr_inventory_find_vm(self->inventory, step->plan->vm_uuid)
                       : -1;
-        if (vm >= 0)
+        /* What ended before the inventory was taken is in it already. */
+        gboolean is_known = step->ended_us != 0 && step->ended_us <= self->inventory->taken_at_us;
+        if (vm >= 0 && !is_known)
             follow_step(&self->places[vm], step);
     }
 }
@@ -117,7 +119,10 @@ find_rooms(Search *self)
         if (host < 0)
             continue;
         self->rooms[host].is_updated = step->phase == VR_PHASE_UPDATED;
-        self->rooms[host].is_closed = vr_tally_is_host_closed(step);
+        /* A step that has not begun does not open what an earlier one has closed. */
+        self->rooms[host].is_closed =
+            vr_tally_is_host_closed(step) ||
+            (self->rooms[host].is_closed && step->phase == VR_PHASE_PENDING);
         self->rooms[host].is_usable =
             !self->rooms[host].is_closed || step->phase == VR_PHASE_CLOSED;
     }

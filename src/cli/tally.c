@@ -28,7 +28,9 @@ vr_tally_migration_us(const VrStepState *step)
 VrPhase
 vr_tally_phase_reached(const VrStepState *step)
 {
-    return step->phase == VR_PHASE_NEEDS_OPERATOR ? step->resume_phase : step->phase;
+    return step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_SUPERSEDED
+               ? step->resume_phase
+               : step->phase;
 }
 
 char *
@@ -55,8 +57,8 @@ vr_tally_is_vm_between(const VrStepState *step)
 {
     VrPhase phase = vr_tally_phase_reached(step);
 
-    return step->plan->kind == VR_STEP_MIGRATE && phase >= VR_PHASE_MIGRATING &&
-           phase <= VR_PHASE_SETTING_AUTOSTART;
+    return step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SUPERSEDED &&
+           phase >= VR_PHASE_MIGRATING && phase <= VR_PHASE_SETTING_AUTOSTART;
 }
 
 static void
@@ -83,7 +85,7 @@ count_vms(VrTally *self, const VrRollout *rollout)
 
     for (guint i = 0; i < rollout->steps->len; i++) {
         VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_MIGRATE)
+        if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SUPERSEDED)
             g_hash_table_insert(vms, step->plan->vm_uuid, step);
     }
     self->vms_to_migrate = g_hash_table_size(vms);
@@ -103,7 +105,7 @@ vr_tally_count(const VrRollout *rollout)
         tally.needs_operator += step->phase == VR_PHASE_NEEDS_OPERATOR;
         if (step->plan->kind == VR_STEP_MIGRATE)
             count_migration(&tally, step);
-        else if (step->plan->kind == VR_STEP_UPDATE)
+        else if (step->plan->kind == VR_STEP_UPDATE && step->phase != VR_PHASE_SUPERSEDED)
             tally.hosts_to_update++, tally.hosts_updated += step->phase == VR_PHASE_UPDATED;
     }
     count_vms(&tally, rollout);
@@ -140,7 +142,8 @@ vr_tally_forecast_end_us(const VrRollout *rollout, gint64 now_us)
         else if (plan->kind == VR_STEP_MIGRATE && step->begun_us != 0)
             start_us = step->begun_us;
         gint64 end_us = start_us + (plan->end_ms - plan->start_ms) * VR_MS_US;
-        ends_us[i] = vr_phase_is_satisfied(step->phase) ? step->ended_us : MAX(end_us, now_us);
+        gboolean is_over = vr_phase_is_satisfied(step->phase) || step->phase == VR_PHASE_SUPERSEDED;
+        ends_us[i] = is_over ? step->ended_us : MAX(end_us, now_us);
         last_us = MAX(last_us, ends_us[i]);
     }
     return last_us;

@@ -90,7 +90,7 @@ vr_verb_fleet_init(const VrOptions *options, VrConsole *console, GError **error)
         return 0;
 
     g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(fleet);
-    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, NULL, FALSE, error);
+    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, NULL, FALSE, NULL, error);
     if (inventory == NULL)
         return 0;
     g_autofree char *text = vr_fleet_text_format(name, uri, hosts, inventory);

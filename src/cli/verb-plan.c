@@ -25,7 +25,7 @@ vr_verb_inventory(const VrOptions *options, VrConsole *console, GError **error)
         return 0;
     }
     g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(fleet);
-    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, level, FALSE, error);
+    g_autoptr(VrInventory) inventory = vr_scan_fleet(fleet, libvirt, level, FALSE, NULL, error);
     if (inventory == NULL)
         return 0;
     g_autofree char *text = options->is_json

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commands on a rollout that connect to no host: status, rollout report, definition and close. */
+/* Commands that do not let a rollout go on: status, rollout report, diff, definition, close. */
 #include <string.h>
 
 #include <virt-roll/error.h>
@@ -8,6 +8,7 @@
 #include "cli/follow.h"
 #include "cli/inputs.h"
 #include "cli/json-fields.h"
+#include "cli/replanning.h"
 #include "cli/silent-hosts.h"
 #include "cli/tally.h"
 #include "cli/verbs.h"
@@ -77,6 +78,30 @@ vr_verb_rollout_report(const VrOptions *options, VrConsole *console, GError **er
     VrStatusView view = {rollout, is_alive, program, g_get_real_time(), fleet};
     g_autofree char *text = options->is_json ? vr_render_report_json(&view)
                                              : vr_render_report(&view, vr_console_width(console));
+    return vr_console_give(console, text, options->is_json, error);
+}
+
+int
+vr_verb_rollout_diff(const VrOptions *options, VrConsole *console, GError **error)
+{
+    gboolean is_alive = FALSE;
+    g_autoptr(VrRollout) rollout = look(options, &is_alive, error);
+    g_autoptr(VrFleet) fleet = rollout != NULL ? vr_inputs_load_fleet(options, error) : NULL;
+
+    if (fleet == NULL)
+        return 0;
+    g_autoptr(VrLibvirt) libvirt = vr_libvirt_new(fleet);
+    if (vr_rollout_is_unfinished(rollout))
+        vr_libvirt_expect(libvirt, rollout->basis->inventory);
+    g_autoptr(VrRevision) revision =
+        vr_replanning_compute(fleet, libvirt, rollout, NULL, NULL, error);
+    if (revision == NULL)
+        return 0;
+    gint64 now_us = g_get_real_time();
+    g_autofree char *doubt = vr_revision_find_doubt(rollout, revision);
+    g_autofree char *text =
+        options->is_json ? vr_render_revision_json(rollout, revision, doubt, now_us)
+                         : vr_render_revision(rollout, revision, now_us, vr_console_width(console));
     return vr_console_give(console, text, options->is_json, error);
 }
 

@@ -9,6 +9,7 @@
 #include "cli/inputs.h"
 #include "cli/planning.h"
 #include "cli/render.h"
+#include "cli/replanning.h"
 #include "cli/tally.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -22,6 +23,8 @@ typedef struct {
     char *state;
     const char *retry; /* (nullable) host to try again */
     const char *defer; /* (nullable) VM to leave as it is */
+    const char *skip;  /* (nullable) host to leave out */
+    gboolean is_replan;
     VrPlanning planning;
     VrFollow *follow;
     VrController *controller;
@@ -98,10 +101,47 @@ report(const Run *self, GError **error)
     return vr_tally_exit_status(rollout);
 }
 
+/*
+ * The rollout stands still: goes on by another plan if the policy lets it do so without asking.
+ * FALSE: it does not; why not is for those who wanted it to.
+ */
+static gboolean
+revise_by_itself(const Run *self, guint *revisions)
+{
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+    g_autoptr(GError) problem = NULL;
+    gboolean is_asking =
+        rollout->phase == VR_ROLLOUT_NEEDS_OPERATOR || rollout->phase == VR_ROLLOUT_FAILED;
+
+    if (rollout->basis->policy->revise != VR_REVISE_AUTOMATIC || !is_asking ||
+        vr_follow_was_stopped(self->follow) || rollout->revisions < *revisions)
+        return FALSE;
+    g_autoptr(VrRevision) revision = vr_replanning_compute(
+        self->planning.fleet, self->planning.libvirt, rollout, NULL, NULL, &problem);
+    g_autofree char *doubt =
+        revision != NULL ? vr_revision_find_doubt(rollout, revision) : g_strdup(problem->message);
+    if (doubt != NULL) {
+        vr_console_note(self->console, "the plan is not revised without a person: %s", doubt);
+        return FALSE;
+    }
+    g_autofree char *text =
+        vr_render_revision(rollout, revision, g_get_real_time(), vr_console_width(self->console));
+    vr_console_print(self->console, text);
+    *revisions = rollout->revisions + 1;
+    vr_controller_revise_by_itself(self->controller, g_steal_pointer(&revision), rollout->reason);
+    return TRUE;
+}
+
 static int
 watch(const Run *self, GError **error)
 {
-    switch (vr_follow_run(self->follow, error)) {
+    guint revisions = 0; /* that there must be before the next one: else the last was refused */
+    VrFollowEnd end = VR_FOLLOW_OVER;
+
+    do
+        end = vr_follow_run(self->follow, error);
+    while (end == VR_FOLLOW_OVER && revise_by_itself(self, &revisions));
+    switch (end) {
     case VR_FOLLOW_OVER:
         return report(self, error);
     case VR_FOLLOW_LEFT:
@@ -239,6 +279,30 @@ ask_for_subject(const Run *self, const char *vm_uuid)
                                    : self->retry);
 }
 
+/* Goes on by a plan of what is left, once it is approved. */
+static int
+replan(Run *self, GError **error)
+{
+    const VrRollout *rollout = vr_follow_rollout(self->follow);
+    const char *reason =
+        self->options->reason != NULL ? self->options->reason : "a person asked for a new plan";
+    g_autoptr(VrRevision) revision =
+        vr_replanning_compute(self->planning.fleet, self->planning.libvirt, rollout, self->skip,
+                              self->options->reason, error);
+
+    if (revision == NULL)
+        return 0;
+    g_autofree char *text =
+        vr_render_revision(rollout, revision, g_get_real_time(), vr_console_width(self->console));
+    vr_console_print(self->console, text);
+    if (!self->options->is_yes && !vr_console_ask(self->console, "Go on by it?")) {
+        vr_console_note(self->console, "nothing was changed");
+        return EXIT_GOES_ON_LATER;
+    }
+    vr_controller_revise(self->controller, g_steal_pointer(&revision), reason);
+    return watch(self, error);
+}
+
 static int
 go_on(Run *self, GError **error)
 {
@@ -251,6 +315,8 @@ go_on(Run *self, GError **error)
     if (self->defer != NULL && (vm_uuid = find_deferrable(self, rollout, error)) == NULL)
         return 0;
     say_what_goes_on(self, rollout);
+    if (self->is_replan)
+        return replan(self, error);
     if (!self->options->is_yes && !vr_console_ask(self->console, "Go on?"))
         return EXIT_GOES_ON_LATER;
     ask_for_subject(self, vm_uuid);
@@ -372,10 +438,11 @@ find_unfinished(const Run *self, gboolean *out_is_there, GError **error)
 }
 
 static int
-run(const VrOptions *options, VrConsole *console, const char *retry, const char *defer,
-    GError **error)
+run(Run *request, GError **error)
 {
-    g_auto(Run) self = {.options = options, .console = console, .retry = retry, .defer = defer};
+    g_auto(Run) self = *request;
+    const VrOptions *options = self.options;
+    const char *subject = self.retry != NULL ? self.retry : self.defer;
     gboolean is_there = FALSE;
 
     if ((self.planning.fleet = vr_inputs_load_fleet(options, error)) == NULL)
@@ -398,9 +465,9 @@ run(const VrOptions *options, VrConsole *console, const char *retry, const char 
         g_clear_pointer(&self.controller, vr_controller_free);
         g_clear_pointer(&self.follow, vr_follow_free);
     }
-    if (retry != NULL || defer != NULL) {
-        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s: there is no unfinished rollout",
-                    retry != NULL ? retry : defer);
+    if (self.retry != NULL || self.defer != NULL || self.is_replan) {
+        g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s%sthere is no unfinished rollout",
+                    subject != NULL ? subject : "", subject != NULL ? ": " : "");
         return 0;
     }
     return begin(&self, error);
@@ -409,22 +476,55 @@ run(const VrOptions *options, VrConsole *console, const char *retry, const char 
 int
 vr_verb_run(const VrOptions *options, VrConsole *console, GError **error)
 {
-    return run(options, console, options->retry, NULL, error);
+    Run request = {.options = options, .console = console, .retry = options->retry};
+
+    return run(&request, error);
 }
 
 int
 vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error)
 {
-    return run(options, console, options->arguments[0], NULL, error);
+    Run request = {.options = options, .console = console, .retry = options->arguments[0]};
+
+    return run(&request, error);
+}
+
+/* What goes into the journal because of a person says why. */
+static gboolean
+check_reason(const VrOptions *options, const char *verb, GError **error)
+{
+    if (options->reason != NULL && *options->reason != '\0')
+        return TRUE;
+    g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
+                "%s: needs --reason TEXT; it is kept in the journal", verb);
+    return FALSE;
 }
 
 int
 vr_verb_rollout_defer(const VrOptions *options, VrConsole *console, GError **error)
 {
-    if (options->reason == NULL || *options->reason == '\0') {
-        g_set_error(error, VR_ERROR, VR_ERROR_INVALID,
-                    "rollout defer: needs --reason TEXT; it is kept in the journal");
-        return 0;
-    }
-    return run(options, console, NULL, options->arguments[0], error);
+    Run request = {.options = options, .console = console, .defer = options->arguments[0]};
+
+    return check_reason(options, "rollout defer", error) ? run(&request, error) : 0;
+}
+
+int
+vr_verb_rollout_replan(const VrOptions *options, VrConsole *console, GError **error)
+{
+    Run request = {.options = options, .console = console, .is_replan = TRUE};
+
+    return run(&request, error);
+}
+
+int
+vr_verb_rollout_skip(const VrOptions *options, VrConsole *console, GError **error)
+{
+    Run request = {
+        .options = options,
+        .console = console,
+        .skip = options->arguments[0],
+        .is_replan = TRUE,
+    };
+
+    return check_reason(options, "rollout skip", error) ? run(&request, error) : 0;
 }

@@ -15,6 +15,9 @@ int vr_verb_inventory(const VrOptions *options, VrConsole *console, GError **err
 int vr_verb_plan(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_run(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_status(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_diff(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_replan(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_skip(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_defer(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_close(const VrOptions *options, VrConsole *console, GError **error);

@@ -35,6 +35,8 @@ typedef struct {
     const VrPlan *plan;
     const VrPolicy *policy;
     const VrInventory *inventory;
+    VrRevision *revision; /* taken */
+    gboolean automatic;
     VrRollout *snapshot; /* answer */
 } Request;
 
@@ -240,6 +242,34 @@ vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason)
     };
 
     vr_engine_thread_call(self->thread, ask_engine, &request);
+}
+
+static void
+revise_rollout(gpointer data)
+{
+    const Request *request = data;
+    VrEngine *engine = request->controller->engine;
+
+    if (!request->automatic)
+        vr_engine_restart(engine);
+    vr_engine_revise(engine, request->revision, request->text, request->automatic);
+    vr_engine_ask(engine, VR_INPUT_START, NULL, NULL);
+}
+
+void
+vr_controller_revise(VrController *self, VrRevision *revision, const char *reason)
+{
+    Request request = {.controller = self, .revision = revision, .text = reason};
+
+    vr_engine_thread_call(self->thread, revise_rollout, &request);
+}
+
+void
+vr_controller_revise_by_itself(VrController *self, VrRevision *revision, const char *reason)
+{
+    Request request = {.controller = self, .revision = revision, .text = reason, .automatic = TRUE};
+
+    vr_engine_thread_call(self->thread, revise_rollout, &request);
 }
 
 static void

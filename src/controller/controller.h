@@ -50,6 +50,15 @@ void vr_controller_retry(VrController *self, const char *host);
 /* A VM that waits for a person is left as it is, once the rollout is resumed. */
 void vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason);
 
+/*
+ * Instead of vr_controller_resume: the rollout goes on by a revised plan, which is taken. A person
+ * has approved it.
+ */
+void vr_controller_revise(VrController *self, VrRevision *revision, const char *reason);
+
+/* The same with a rollout that this process has driven to where it stands; nobody was asked. */
+void vr_controller_revise_by_itself(VrController *self, VrRevision *revision, const char *reason);
+
 /* Ends a rollout for good that has come to rest (stopped, failed, needs-operator). */
 void vr_controller_close(VrController *self, const char *reason);
 

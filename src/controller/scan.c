@@ -13,6 +13,7 @@ typedef struct {
     VrLibvirt *libvirt;
     const char *level;
     gboolean with_definitions;
+    const char *const *may_be_lost;
     VrInventory *inventory;
     GError *error;
     gboolean done;
@@ -65,7 +66,9 @@ collect_facts(const Scan *scan)
     for (guint i = 0; i < scan->fleet->hosts->len; i++) {
         const VrFleetHost *host = vr_fleet_host(scan->fleet, i);
         Facts facts = {.host = host, .level = scan->level};
-        if (host->update.stages[VR_STAGE_FACTS].argv != NULL)
+        gboolean may_be_lost =
+            scan->may_be_lost != NULL && g_strv_contains(scan->may_be_lost, host->name);
+        if (host->update.stages[VR_STAGE_FACTS].argv != NULL && !may_be_lost)
             g_array_append_val(all, facts);
     }
     for (guint i = 0; i < all->len; i++)
@@ -117,7 +120,8 @@ scan_main(gpointer data)
 {
     Scan *scan = data;
 
-    scan->inventory = vr_libvirt_scan(scan->libvirt, scan->with_definitions, &scan->error);
+    scan->inventory =
+        vr_libvirt_scan(scan->libvirt, scan->with_definitions, scan->may_be_lost, &scan->error);
     if (scan->inventory != NULL) {
         scan->inventory->taken_at_us = g_get_real_time();
         if (!add_levels(scan, &scan->error) || !vr_inventory_seal(scan->inventory, &scan->error))
@@ -129,10 +133,15 @@ scan_main(gpointer data)
 
 VrInventory *
 vr_scan_fleet(const VrFleet *fleet, VrLibvirt *libvirt, const char *level,
-              gboolean with_definitions, GError **error)
+              gboolean with_definitions, const char *const *may_be_lost, GError **error)
 {
     Scan scan = {
-        .fleet = fleet, .libvirt = libvirt, .level = level, .with_definitions = with_definitions};
+        .fleet = fleet,
+        .libvirt = libvirt,
+        .level = level,
+        .with_definitions = with_definitions,
+        .may_be_lost = may_be_lost,
+    };
     GThread *thread = g_thread_new("scan", scan_main, &scan);
 
     while (!scan.done)

@@ -386,6 +386,19 @@ vr_engine_ask(VrEngine *self, VrInputKind kind, const char *subject, const char 
 }
 
 void
+vr_engine_revise(VrEngine *self, VrRevision *revision, const char *reason, gboolean automatic)
+{
+    VrInputBox *box = vr_input_box_new(VR_INPUT_REVISE);
+
+    vr_input_box_take_plan(box, g_steal_pointer(&revision->planned),
+                           g_steal_pointer(&revision->scope));
+    vr_input_box_set_texts(box, NULL, NULL, reason);
+    box->input.automatic = automatic;
+    vr_revision_free(revision);
+    receive(self, box);
+}
+
+void
 vr_engine_tick(VrEngine *self)
 {
     receive(self, vr_input_box_new(VR_INPUT_TICK));

@@ -158,9 +158,20 @@ progressed(const VrMigrationProgress *progress, gpointer data)
                                          report);
 }
 
+/* In its update, or lost in it: proven empty and closed, and swept before it opens. */
+static gboolean
+is_down(const VrStepState *update)
+{
+    VrPhase phase = update->set_aside && update->phase == VR_PHASE_NEEDS_OPERATOR
+                        ? update->resume_phase
+                        : update->phase;
+
+    return vr_phase_is_host_down(phase);
+}
+
 /*
- * Where else a VM could be. A host that is down for its update was proven empty and is closed, and
- * it is swept before it opens; waiting for its reboot would hold up every other migration.
+ * Where else a VM could be. Not on a host that is down for its update; waiting for its reboot would
+ * hold up every other migration.
  */
 static char **
 hosts_elsewhere(const VrFlights *self, const VrRollout *rollout, const VrCommand *command)
@@ -172,7 +183,7 @@ hosts_elsewhere(const VrFlights *self, const VrRollout *rollout, const VrCommand
         const char *host = self->ports.hosts[i];
         gint update = vr_rollout_find_update(rollout, host);
         if (g_strcmp0(host, command->source) != 0 && g_strcmp0(host, command->target) != 0 &&
-            (update < 0 || !vr_phase_is_host_down(vr_rollout_step(rollout, (guint)update)->phase)))
+            (update < 0 || !is_down(vr_rollout_step(rollout, (guint)update))))
             g_strv_builder_add(builder, host);
     }
     hosts = g_strv_builder_end(builder);

@@ -55,6 +55,13 @@ vr_input_box_set_stage(VrInputBox *self, const VrStageResult *result)
 }
 
 void
+vr_input_box_take_plan(VrInputBox *self, VrPlan *plan, VrInventory *inventory)
+{
+    self->input.plan = self->plan = plan;
+    self->input.inventory = self->inventory = inventory;
+}
+
+void
 vr_input_box_take_observation(VrInputBox *self, VrObservation *observation)
 {
     self->observation = *observation;
@@ -74,5 +81,7 @@ vr_input_box_free(VrInputBox *self)
     g_free(self->host);
     g_free(self->vm_uuid);
     g_free(self->text);
+    vr_plan_free(self->plan);
+    vr_inventory_free(self->inventory);
     g_free(self);
 }

@@ -16,6 +16,8 @@ typedef struct {
     char *host;
     char *vm_uuid;
     char *text;
+    VrPlan *plan;
+    VrInventory *inventory;
 } VrInputBox;
 
 VrInputBox *vr_input_box_new(VrInputKind kind);
@@ -26,6 +28,8 @@ void vr_input_box_set_texts(VrInputBox *self, const char *host, const char *vm_u
 void vr_input_box_set_listing(VrInputBox *self, const VrListing *listing);
 void vr_input_box_set_error(VrInputBox *self, const GError *error);
 void vr_input_box_set_stage(VrInputBox *self, const VrStageResult *result);
+/* Takes both. */
+void vr_input_box_take_plan(VrInputBox *self, VrPlan *plan, VrInventory *inventory);
 /* Takes the contents of the observation. */
 void vr_input_box_take_observation(VrInputBox *self, VrObservation *observation);
 

@@ -36,6 +36,8 @@ static const Number limit_numbers[] = {
     {MEMBER(VrLimits, gate_canary_s), 0, VR_GATE_S_MAX},
     {MEMBER(VrLimits, target_cpu_permille_max), 0, 1000},
     {MEMBER(VrLimits, spare_hosts_min), 0, VR_HOSTS_MAX},
+    {MEMBER(VrLimits, hosts_lost_max), 0, VR_HOSTS_MAX},
+    {MEMBER(VrLimits, repair_extra_migrations_max), 0, VR_VMS_MAX},
 };
 
 static const Number migration_numbers[] = {
@@ -175,6 +177,7 @@ read_policy(VrReader *reader, VrPolicy *policy)
     read_recovery(reader, &policy->recovery);
     policy->offline_vms = (VrOfflineVms)vr_reader_word(reader, "offline_vms",
                                                        vr_offline_vms_words(), policy->offline_vms);
+    policy->revise = (VrRevise)vr_reader_word(reader, "revise", vr_revise_words(), policy->revise);
     policy->partial = vr_reader_boolean(reader, "partial", policy->partial);
 }
 
@@ -244,6 +247,7 @@ vr_policy_format(const VrPolicy *self)
     json_object_set_object_member(object, "recovery", write_recovery(&self->recovery));
     json_object_set_string_member(object, "offline_vms",
                                   vr_offline_vms_to_string(self->offline_vms));
+    json_object_set_string_member(object, "revise", vr_revise_to_string(self->revise));
     json_object_set_boolean_member(object, "partial", self->partial);
 
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);

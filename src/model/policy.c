@@ -5,6 +5,7 @@
 
 VR_DEFINE_ENUM(VrExtraNeeded, vr_extra_needed, VR_EXTRA_NEEDED)
 VR_DEFINE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS)
+VR_DEFINE_ENUM(VrRevise, vr_revise, VR_REVISES)
 
 static const VrPolicy default_policy = {
     .limits =
@@ -37,6 +38,7 @@ static const VrPolicy default_policy = {
             .return_s = 1200,
         },
     .offline_vms = VR_OFFLINE_VMS_LEAVE,
+    .revise = VR_REVISE_ASK,
 };
 
 VrPolicy *

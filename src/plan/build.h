@@ -17,6 +17,13 @@ VrPlanStep *vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after);
 /* A copy that lives as long as the plan. NULL: NULL. */
 char *vr_plan_keep(VrPlan *self, const char *text);
 
+/* The next step like another one, `after` included, each of whose ids is raised by `shift`. */
+VrPlanStep *vr_plan_copy_step(VrPlan *self, const VrPlanStep *step, guint shift);
+
+/* Adds an id to `after`, which is the step's own, kept ascending and without doubles. */
+void vr_plan_step_add_after(VrPlanStep *self, guint id);
+VrPlanSkip *vr_plan_copy_skip(const VrPlanSkip *skip);
+
 /* `reason` is a word, `detail` a sentence (transfer full). Borrowed. */
 VrPlanSkip *vr_plan_skip_new(const char *host, const char *reason, char *detail);
 void vr_plan_skip_free(VrPlanSkip *self);

@@ -50,6 +50,38 @@ vr_plan_keep(VrPlan *self, const char *text)
     return text != NULL ? g_string_chunk_insert(self->texts, text) : NULL;
 }
 
+VrPlanStep *
+vr_plan_copy_step(VrPlan *self, const VrPlanStep *step, guint shift)
+{
+    VrPlanStep *copy = vr_plan_append_step(self, step->kind, NULL);
+
+    copy->host = vr_plan_keep(self, step->host);
+    copy->vm_uuid = vr_plan_keep(self, step->vm_uuid);
+    copy->vm = vr_plan_keep(self, step->vm);
+    copy->source = vr_plan_keep(self, step->source);
+    copy->target = vr_plan_keep(self, step->target);
+    copy->start_ms = step->start_ms;
+    copy->end_ms = step->end_ms;
+    copy->rate_mib_per_s = step->rate_mib_per_s;
+    copy->extra = step->extra;
+    copy->why = vr_plan_keep(self, step->why);
+    for (guint i = 0; i < step->after->len; i++)
+        vr_plan_step_add_after(copy, g_array_index(step->after, guint, i) + shift);
+    return copy;
+}
+
+void
+vr_plan_step_add_after(VrPlanStep *self, guint id)
+{
+    guint at = self->after->len;
+
+    g_assert(id > 0 && id < self->id);
+    while (at > 0 && g_array_index(self->after, guint, at - 1) > id)
+        at--;
+    if (at == 0 || g_array_index(self->after, guint, at - 1) != id)
+        g_array_insert_val(self->after, at, id);
+}
+
 VrPlanSkip *
 vr_plan_skip_new(const char *host, const char *reason, char *detail)
 {
@@ -60,6 +92,16 @@ vr_plan_skip_new(const char *host, const char *reason, char *detail)
     self->detail = detail;
     self->vms = g_ptr_array_new_with_free_func(g_free);
     return self;
+}
+
+VrPlanSkip *
+vr_plan_copy_skip(const VrPlanSkip *skip)
+{
+    VrPlanSkip *copy = vr_plan_skip_new(skip->host, skip->reason, g_strdup(skip->detail));
+
+    for (guint i = 0; i < skip->vms->len; i++)
+        g_ptr_array_add(copy->vms, g_strdup(g_ptr_array_index(skip->vms, i)));
+    return copy;
 }
 
 void

@@ -143,10 +143,10 @@ try_hop(Puzzle *self, const State *from, guint index, guint8 block, guint8 targe
 {
     Board board = self->board;
     guint8 source = board.places[block];
-    gboolean was_updated = board.updated >> source & 1, is_updated = board.updated >> target & 1;
-    gboolean forward = !was_updated && is_updated;
+    gboolean forward = (board.updated >> target & 1) != 0;
 
-    if (source == target || (was_updated && !is_updated) || (board.leaving >> target & 1) != 0 ||
+    if (source == target || (board.updated >> source & 1) != 0 ||
+        (board.leaving >> target & 1) != 0 ||
         vr_capacity_fit(self->capacity, self->blocks[block], self->hosts[target]) != VR_FIT_YES)
         return;
     board.places[block] = target;

@@ -18,8 +18,8 @@ typedef struct {
 
 /*
  * (element-type VrHop) (transfer full) NULL: there is no way, or the fleet has more than one pool,
- * 8 hosts or 16 blocks, spare hosts to keep, or too many placements. Never takes a VM from an
- * updated host to one that is not, nor onto a host that VMs have left for updated ones.
+ * 8 hosts or 16 blocks, spare hosts to keep, or too many placements. Never takes a VM off an
+ * updated host, nor onto one that VMs have left for updated ones.
  */
 GArray *vr_puzzle_solve(const VrProblem *problem);
 

@@ -10,6 +10,7 @@ typedef struct {
     gboolean waiting;          /* for a gate, or until something is tried again */
     const VrStepState *asking; /* first step that needs a person */
     const VrStepState *failed; /* first that failed */
+    const VrStepState *aside;  /* first whose host is set aside */
     gboolean unfinished;
 } VrWork;
 
@@ -41,8 +42,11 @@ survey(const VrRollout *self)
         work.busy = work.busy || busy;
         work.waiting =
             work.waiting || step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_DEFERRED;
-        work.unfinished = work.unfinished || !vr_phase_is_satisfied(step->phase);
-        if (step->phase == VR_PHASE_NEEDS_OPERATOR && work.asking == NULL)
+        work.unfinished = work.unfinished || (!vr_phase_is_satisfied(step->phase) &&
+                                              step->phase != VR_PHASE_SUPERSEDED);
+        if (step->phase == VR_PHASE_NEEDS_OPERATOR && step->set_aside && work.aside == NULL)
+            work.aside = step;
+        if (step->phase == VR_PHASE_NEEDS_OPERATOR && !step->set_aside && work.asking == NULL)
             work.asking = step;
         if (step->phase == VR_PHASE_FAILED && work.failed == NULL)
             work.failed = step;
@@ -203,6 +207,18 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
     return FALSE;
 }
 
+/* Nothing goes on by itself any more. */
+static void
+end_as_it_is(VrDeciding *self, const VrWork *work)
+{
+    if (work->failed != NULL)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED, work->failed->reason);
+    else if (work->aside != NULL)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->aside->reason);
+    else
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED, "nothing more can be begun");
+}
+
 static void
 end_if_over(VrDeciding *self, const VrWork *work)
 {
@@ -217,9 +233,7 @@ end_if_over(VrDeciding *self, const VrWork *work)
     else if (rollout->phase == VR_ROLLOUT_STOPPING)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_STOPPED, rollout->reason);
     else if (!work->waiting)
-        vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED,
-                                  work->failed != NULL ? work->failed->reason
-                                                       : "nothing more can be begun");
+        end_as_it_is(self, work);
 }
 
 void

@@ -78,7 +78,8 @@ static gboolean
 phase_may_follow(VrPhase from, VrPhase to)
 {
     if (to == VR_PHASE_NEEDS_OPERATOR)
-        return !vr_phase_is_satisfied(from) && from != VR_PHASE_NEEDS_OPERATOR;
+        return !vr_phase_is_satisfied(from) && from != VR_PHASE_NEEDS_OPERATOR &&
+               from != VR_PHASE_SUPERSEDED;
     return (legal[from] & (1ULL << to)) != 0;
 }
 
@@ -190,7 +191,7 @@ enter_update_phase(VrStepState *step, VrPhase from, const VrEvent *event)
     if (event->phase == VR_PHASE_RETURNING)
         step->rebooted = TRUE;
     if (event->phase == VR_PHASE_UPDATED)
-        step->was_down = FALSE;
+        step->was_down = step->set_aside = FALSE;
     if (from == VR_PHASE_APPLYING || from == VR_PHASE_REBOOTING)
         note_expiry(step, event);
     step->rounds = event->round;
@@ -301,6 +302,118 @@ apply_created(VrRollout *self, const VrEvent *event, GError **error)
     return TRUE;
 }
 
+/* The steps that the rollout has must be the first ones of the new plan. */
+static gboolean
+has_old_steps(const VrRollout *self, const VrPlan *plan)
+{
+    if (plan->steps->len < self->steps->len)
+        return FALSE;
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrPlanStep *old = vr_rollout_step(self, i)->plan;
+        const VrPlanStep *new = vr_plan_step(plan, i);
+        if (old->kind != new->kind || g_strcmp0(old->host, new->host) != 0 ||
+            g_strcmp0(old->vm_uuid, new->vm_uuid) != 0 ||
+            g_strcmp0(old->source, new->source) != 0 || g_strcmp0(old->target, new->target) != 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* May an old step of that phase be superseded, set aside, or be neither? */
+static gboolean
+fate_may_follow(const VrStepState *step, gboolean superseded, gboolean set_aside)
+{
+    gboolean is_kept = vr_phase_is_satisfied(step->phase) || step->phase == VR_PHASE_SUPERSEDED ||
+                       step->phase == VR_PHASE_WATCHING ||
+                       (step->phase == VR_PHASE_CLOSED && step->was_down);
+
+    if (set_aside)
+        return !superseded && step->plan->kind == VR_STEP_UPDATE &&
+               step->phase == VR_PHASE_NEEDS_OPERATOR;
+    return superseded ? vr_phase_is_replaceable(step->phase) && step->call_attempt == 0 : is_kept;
+}
+
+static gboolean
+has_id(const GArray *ids, guint id)
+{
+    return g_array_binary_search((GArray *)(guintptr)ids, &id, vr_compare_ids, NULL);
+}
+
+/* NULL if the steps can become what a revision says. */
+static const char *
+find_contradiction(const VrRollout *self, const VrRevisedDocument *revised)
+{
+    if (!vr_rollout_is_over(self->phase) || self->phase == VR_ROLLOUT_DONE ||
+        self->phase == VR_ROLLOUT_CLOSED)
+        return "the rollout does not stand still";
+    if (!has_old_steps(self, revised->plan))
+        return "its plan lacks steps that the rollout has";
+    for (guint i = 0; i < self->steps->len; i++) {
+        if (!fate_may_follow(vr_rollout_step(self, i), has_id(revised->superseded, i + 1),
+                             has_id(revised->set_aside, i + 1)))
+            return "a step cannot become what it says";
+    }
+    for (guint i = self->steps->len; i < revised->plan->steps->len; i++) {
+        const VrPlanStep *step = vr_plan_step(revised->plan, i);
+        for (guint k = 0; k < step->after->len; k++) {
+            if (has_id(revised->superseded, g_array_index(step->after, guint, k)))
+                return "a new step waits for one that it supersedes";
+        }
+    }
+    return NULL;
+}
+
+static void
+supersede(VrStepState *step, const VrEvent *event)
+{
+    if (step->phase != VR_PHASE_NEEDS_OPERATOR)
+        step->resume_phase = step->phase;
+    step->phase = VR_PHASE_SUPERSEDED;
+    step->attempt++;
+    step->since_us = step->ended_us = event->at_us;
+    step->not_before_us = step->deadline_us = 0;
+    step->trouble = VR_FAILURE_NONE;
+    step->silent_since_us = 0;
+    g_clear_pointer(&step->silent, g_free);
+    g_free(step->reason);
+    step->reason = g_strdup(event->reason);
+}
+
+/* From here on it goes by the new plan, once it is told to go on. */
+static gboolean
+apply_revised(VrRollout *self, const VrEvent *event, GError **error)
+{
+    g_auto(VrRevisedDocument) revised = {0};
+    if (event->text == NULL)
+        return corrupt(error, event, "it has no plan");
+    if (!vr_document_read_revised(event->text, &revised, error)) {
+        g_prefix_error(error, "event %s cannot follow: ", vr_event_kind_to_string(event->kind));
+        return FALSE;
+    }
+    const char *contradiction = find_contradiction(self, &revised);
+    if (contradiction != NULL)
+        return corrupt(error, event, contradiction);
+
+    guint satisfied = vr_rollout_count_satisfied(self);
+    gboolean in_vain = revised.automatic && satisfied <= self->satisfied_count;
+    for (guint i = 0; i < self->steps->len; i++) {
+        VrStepState *step = vr_rollout_step(self, i);
+        if (has_id(revised.superseded, i + 1))
+            supersede(step, event);
+        step->set_aside = step->set_aside || has_id(revised.set_aside, i + 1);
+    }
+    vr_state_revise(self, g_steal_pointer(&revised.plan), g_steal_pointer(&revised.inventory),
+                    revised.automatic);
+    self->revisions++;
+    self->revisions_in_vain = in_vain ? self->revisions_in_vain + 1 : 0;
+    self->satisfied_count = satisfied;
+    self->phase = VR_ROLLOUT_STOPPED;
+    self->ended_us = event->at_us;
+    g_free(self->reason);
+    self->reason = g_strdup(event->reason);
+    return TRUE;
+}
+
 static void
 apply_rollout_phase(VrRollout *self, const VrEvent *event)
 {
@@ -388,6 +501,7 @@ apply_to_step(VrRollout *self, const VrEvent *event, GError **error)
         step->rounds = 0;
         return TRUE;
     case VR_EVENT_CREATED:
+    case VR_EVENT_REVISED:
     case VR_EVENT_ROLLOUT_PHASE:
     case VR_EVENT_CONTROLLER_STARTED:
         break;
@@ -404,6 +518,8 @@ vr_rollout_apply(VrRollout *self, const VrEvent *event, GError **error)
         return corrupt(error, event, "no rollout has been created");
     if (event->kind == VR_EVENT_CREATED)
         applied = apply_created(self, event, error);
+    else if (event->kind == VR_EVENT_REVISED)
+        applied = apply_revised(self, event, error);
     else if (event->kind == VR_EVENT_ROLLOUT_PHASE)
         apply_rollout_phase(self, event);
     else if (event->kind == VR_EVENT_CONTROLLER_STARTED)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* (state, input) -> events: who decides what. */
+#include <virt-roll/revision.h>
+
 #include "rollout/decide.h"
 #include "rollout/document.h"
 
@@ -59,22 +61,21 @@ vr_deciding_need_operator(VrDeciding *self, const VrStepState *step, VrFailure f
 }
 
 /*
- * The definition of every VM that is to migrate, as the scan read it: with it a VM can be brought
- * back whose host is lost before its turn has come.
+ * The definition of every VM that is to migrate from that step on, as the scan read it: with it
+ * a VM can be brought back whose host is lost before its turn has come.
  */
 static void
-define_vms(VrDeciding *self)
+define_vms(VrDeciding *self, const VrPlan *plan, guint from)
 {
-    const VrInput *input = self->input;
+    const VrInventory *inventory = self->input->inventory;
     g_autoptr(GHashTable) defined = g_hash_table_new(g_str_hash, g_str_equal);
 
-    for (guint i = 0; i < input->plan->steps->len; i++) {
-        const VrPlanStep *step = vr_plan_step(input->plan, i);
+    for (guint i = from; i < plan->steps->len; i++) {
+        const VrPlanStep *step = vr_plan_step(plan, i);
         gint vm = step->kind == VR_STEP_MIGRATE && g_hash_table_add(defined, step->vm_uuid)
-                      ? vr_inventory_find_vm(input->inventory, step->vm_uuid)
+                      ? vr_inventory_find_vm(inventory, step->vm_uuid)
                       : -1;
-        char *definition =
-            vm >= 0 ? vr_inventory_vm(input->inventory, (guint)vm)->definition : NULL;
+        char *definition = vm >= 0 ? vr_inventory_vm(inventory, (guint)vm)->definition : NULL;
         if (definition == NULL)
             continue;
         VrEvent *event = vr_event_new(VR_EVENT_VM_DEFINED, self->at_us);
@@ -96,7 +97,30 @@ create(VrDeciding *self)
     event->rollout = g_strdup(input->text);
     event->text = vr_document_write(input->plan, input->policy, input->inventory);
     g_ptr_array_add(self->events, event);
-    define_vms(self);
+    define_vms(self, input->plan, 0);
+}
+
+/* A plan that does not fit any more, or that nobody may choose, changes nothing. */
+static void
+revise(VrDeciding *self)
+{
+    const VrInput *input = self->input;
+    g_autoptr(VrRevision) revision =
+        vr_revision_compose(self->rollout, input->plan, input->inventory, self->at_us, NULL);
+    if (revision == NULL)
+        return;
+    g_autofree char *doubt =
+        input->automatic ? vr_revision_find_doubt(self->rollout, revision) : NULL;
+    if (doubt != NULL)
+        return;
+
+    VrRevisedDocument revised = {revision->plan, revision->inventory, revision->superseded,
+                                 revision->set_aside, input->automatic};
+    VrEvent *event = vr_event_new(VR_EVENT_REVISED, self->at_us);
+    event->reason = g_strdup(input->text);
+    event->text = vr_document_write_revised(&revised);
+    g_ptr_array_add(self->events, event);
+    define_vms(self, revision->plan, revision->old_step_count);
 }
 
 /* Asked anew after a restart: what an earlier process had asked for may be from long ago. */
@@ -145,7 +169,8 @@ take_up(VrDeciding *self, const VrStepState *step)
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
         return;
     }
-    if (step->phase != VR_PHASE_NEEDS_OPERATOR)
+    /* The host of one that is set aside is tried again only when asked by name. */
+    if (step->phase != VR_PHASE_NEEDS_OPERATOR || step->set_aside)
         return;
     if (step->plan->kind == VR_STEP_MIGRATE)
         vr_deciding_enter(self, step, step->tries == 0 ? VR_PHASE_CHECKING : VR_PHASE_OBSERVING,
@@ -273,6 +298,9 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
         return;
     case VR_INPUT_CLOSE:
         close_rollout(&deciding);
+        return;
+    case VR_INPUT_REVISE:
+        revise(&deciding);
         return;
     case VR_INPUT_OBSERVED:
     case VR_INPUT_LISTED:

@@ -42,8 +42,8 @@ void vr_migration_fitted(VrDeciding *self, const VrStepState *step);
 void vr_migration_call_returned(VrDeciding *self, const VrStepState *step);
 /* Its deadline has passed while the call is out. */
 void vr_migration_overdue(VrDeciding *self, const VrStepState *step);
-/* Its VM runs on its source as before: what its last failure's class asks for. */
-void vr_migration_rolled_back(VrDeciding *self, const VrStepState *step);
+/* Its VM runs on its source as before, by that row: what its last failure's class asks for. */
+void vr_migration_rolled_back(VrDeciding *self, const VrStepState *step, VrRow row);
 /* Its call is out and nothing is sent any more. */
 void vr_migration_stalled(VrDeciding *self, const VrStepState *step);
 

@@ -61,3 +61,112 @@ vr_document_read(const char *text, VrPlan **out_plan, VrPolicy **out_policy,
     *out_inventory = g_steal_pointer(&inventory);
     return TRUE;
 }
+
+/* ------------------------------------------------------------------ a revision */
+
+static void
+append_ids(GString *out, const char *name, const GArray *ids)
+{
+    g_string_append_printf(out, ",\"%s\":[", name);
+    for (guint i = 0; i < ids->len; i++)
+        g_string_append_printf(out, "%s%u", i > 0 ? "," : "", g_array_index(ids, guint, i));
+    g_string_append_c(out, ']');
+}
+
+char *
+vr_document_write_revised(const VrRevisedDocument *revised)
+{
+    g_autofree char *plan_text = g_strchomp(vr_plan_format(revised->plan));
+    g_autofree char *inventory_text = g_strchomp(vr_inventory_format(revised->inventory));
+    GString *out = g_string_new(NULL);
+
+    g_string_append_printf(out, "{\"automatic\":%s,\"inventory\":%s,\"plan\":%s",
+                           revised->automatic ? "true" : "false", inventory_text, plan_text);
+    append_ids(out, "set_aside", revised->set_aside);
+    append_ids(out, "superseded", revised->superseded);
+    g_string_append_c(out, '}');
+    return g_string_free(out, FALSE);
+}
+
+static gboolean
+corrupt(GError **error, const char *name)
+{
+    g_set_error(error, VR_ERROR, VR_ERROR_CORRUPT,
+                "journal: plan-revised: %s is missing or is none", name);
+    return FALSE;
+}
+
+/* Ascending ids of steps. */
+static gboolean
+read_ids(JsonObject *object, const char *name, GArray *out_ids, GError **error)
+{
+    JsonNode *node = json_object_get_member(object, name);
+    JsonArray *array =
+        node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    guint last = 0;
+
+    for (guint i = 0; array != NULL && i < json_array_get_length(array); i++) {
+        JsonNode *element = json_array_get_element(array, i);
+        gboolean is_integer =
+            JSON_NODE_HOLDS_VALUE(element) && json_node_get_value_type(element) == G_TYPE_INT64;
+        gint64 id = is_integer ? json_node_get_int(element) : 0;
+        if (id <= last || id > G_MAXINT32)
+            return corrupt(error, name);
+        last = (guint)id;
+        g_array_append_val(out_ids, last);
+    }
+    return array != NULL || corrupt(error, name);
+}
+
+static gboolean
+read_automatic(JsonObject *object, gboolean *out_automatic, GError **error)
+{
+    JsonNode *node = json_object_get_member(object, "automatic");
+
+    if (node == NULL || !JSON_NODE_HOLDS_VALUE(node) ||
+        json_node_get_value_type(node) != G_TYPE_BOOLEAN)
+        return corrupt(error, "automatic");
+    *out_automatic = json_node_get_boolean(node);
+    return TRUE;
+}
+
+gboolean
+vr_document_read_revised(const char *text, VrRevisedDocument *out_revised, GError **error)
+{
+    g_autoptr(JsonNode) root = vr_json_parse(text, strlen(text), "journal: plan-revised", error);
+    if (root == NULL)
+        return FALSE;
+
+    g_auto(VrRevisedDocument) revised = {
+        .superseded = g_array_new(FALSE, FALSE, sizeof(guint)),
+        .set_aside = g_array_new(FALSE, FALSE, sizeof(guint)),
+    };
+    g_autofree char *plan_text = member_text(root, "plan");
+    g_autofree char *inventory_text = member_text(root, "inventory");
+    if (plan_text == NULL || inventory_text == NULL)
+        return corrupt(error, "plan or inventory");
+    JsonObject *object = json_node_get_object(root);
+    if (!read_automatic(object, &revised.automatic, error) ||
+        !read_ids(object, "superseded", revised.superseded, error) ||
+        !read_ids(object, "set_aside", revised.set_aside, error))
+        return FALSE;
+    revised.plan = vr_plan_parse(plan_text, strlen(plan_text), "journal: plan", error);
+    if (revised.plan == NULL)
+        return FALSE;
+    revised.inventory =
+        vr_inventory_parse(inventory_text, strlen(inventory_text), "journal: inventory", error);
+    if (revised.inventory == NULL)
+        return FALSE;
+    *out_revised = revised;
+    revised = (VrRevisedDocument){0};
+    return TRUE;
+}
+
+void
+vr_document_clear_revised(VrRevisedDocument *revised)
+{
+    g_clear_pointer(&revised->plan, vr_plan_free);
+    g_clear_pointer(&revised->inventory, vr_inventory_free);
+    g_clear_pointer(&revised->superseded, g_array_unref);
+    g_clear_pointer(&revised->set_aside, g_array_unref);
+}

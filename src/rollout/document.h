@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The three values that a rollout is created on, as the text of its first event. */
+/* The values that a rollout is created on, or revised to, as the text of an event. */
 #pragma once
 
 #include <virt-roll/plan.h>
@@ -12,5 +12,22 @@ char *vr_document_write(const VrPlan *plan, const VrPolicy *policy, const VrInve
 /* The same back, (transfer full) each; the digest of the plan is checked. VR_ERROR_CORRUPT. */
 gboolean vr_document_read(const char *text, VrPlan **out_plan, VrPolicy **out_policy,
                           VrInventory **out_inventory, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What a revision of the plan brings. */
+typedef struct {
+    VrPlan *plan;           /* the combined one */
+    VrInventory *inventory; /* of the whole fleet */
+    GArray *superseded;     /* (element-type guint) ids, ascending */
+    GArray *set_aside;      /* (element-type guint) ids, ascending */
+    gboolean automatic;     /* no person was asked */
+} VrRevisedDocument;
+
+/* (transfer full) one JSON object. */
+char *vr_document_write_revised(const VrRevisedDocument *revised);
+/* The same back, all members (transfer full). VR_ERROR_CORRUPT, or of a parser. */
+gboolean vr_document_read_revised(const char *text, VrRevisedDocument *out_revised,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void vr_document_clear_revised(VrRevisedDocument *revised);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrRevisedDocument, vr_document_clear_revised)
 
 G_END_DECLS

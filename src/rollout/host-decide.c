@@ -316,13 +316,14 @@ vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
 
 /* ------------------------------------------------------------------ lists */
 
-/* The migration of a listed VM off this host, if the plan has one; NULL. */
+/* The last migration of a listed VM off this host, if the plan has one; NULL. */
 static const VrStepState *
 find_departure(const VrDeciding *self, const VrStepState *step, const char *vm_uuid)
 {
-    for (guint i = 0; i < self->rollout->steps->len; i++) {
-        const VrStepState *other = vr_rollout_step(self->rollout, i);
-        if (other->plan->kind == VR_STEP_MIGRATE && g_strcmp0(other->plan->vm_uuid, vm_uuid) == 0 &&
+    for (guint i = self->rollout->steps->len; i > 0; i--) {
+        const VrStepState *other = vr_rollout_step(self->rollout, i - 1);
+        if (other->plan->kind == VR_STEP_MIGRATE && other->phase != VR_PHASE_SUPERSEDED &&
+            g_strcmp0(other->plan->vm_uuid, vm_uuid) == 0 &&
             g_strcmp0(other->plan->source, step->plan->host) == 0)
             return other;
     }
@@ -383,6 +384,7 @@ find_open_departure(const VrDeciding *self, const VrStepState *step)
     for (guint i = 0; i < self->rollout->steps->len; i++) {
         const VrStepState *other = vr_rollout_step(self->rollout, i);
         if (other->plan->kind == VR_STEP_MIGRATE && !vr_phase_is_satisfied(other->phase) &&
+            other->phase != VR_PHASE_SUPERSEDED &&
             g_strcmp0(other->plan->source, step->plan->host) == 0)
             return other;
     }

@@ -494,7 +494,7 @@ decide_by_row(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *ro
         if (step->seen_on_target && !step->vouched)
             ask_what_became_of_it(self, step, row);
         else
-            vr_migration_rolled_back(self, step);
+            vr_migration_rolled_back(self, step, row->row);
         return;
     case VR_DECISION_SETTLED:
         settle(self, step, row);

@@ -38,16 +38,23 @@ retry_later(VrDeciding *self, const VrStepState *step)
     }
 }
 
+/* The row says where its VM is: that a person is asked is not for lack of knowing. */
+static void
+ask(VrDeciding *self, const VrStepState *step, VrRow row, char *reason)
+{
+    vr_deciding_need_operator(self, step, step->failure, reason)->row = (gint)row;
+}
+
 /* Its VM has something else to do. */
 static void
-defer_or_ask(VrDeciding *self, const VrStepState *step)
+defer_or_ask(VrDeciding *self, const VrStepState *step, VrRow row)
 {
     const VrMigrationPolicy *policy = &self->rollout->basis->policy->migration;
 
     if (step->deferrals >= policy->deferrals_max) {
         g_autofree char *what =
             g_strdup_printf(" and was deferred %u times; the last", step->deferrals);
-        vr_deciding_need_operator(self, step, step->failure, describe_failure(step, what));
+        ask(self, step, row, describe_failure(step, what));
     } else {
         defer(self, step, policy->defer_s)->counted = TRUE;
     }
@@ -55,18 +62,18 @@ defer_or_ask(VrDeciding *self, const VrStepState *step)
 
 /* What a person must hear of comes before all else. */
 void
-vr_migration_rolled_back(VrDeciding *self, const VrStepState *step)
+vr_migration_rolled_back(VrDeciding *self, const VrStepState *step, VrRow row)
 {
     VrFailureClass class = vr_failure_info(step->failure)->class;
     gboolean needs_person = class == VR_FAILURE_CLASS_OPERATOR || class == VR_FAILURE_CLASS_FATAL;
 
     if (needs_person && !step->vouched)
-        vr_deciding_need_operator(self, step, step->failure, describe_failure(step, ""));
+        ask(self, step, row, describe_failure(step, ""));
     /* Somebody has looked after it: it begins anew. */
     else if (step->vouched || !vr_rollout_may_begin(self->rollout))
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
     else if (class == VR_FAILURE_CLASS_DEFER)
-        defer_or_ask(self, step);
+        defer_or_ask(self, step, row);
     else
         retry_later(self, step);
 }

@@ -119,9 +119,10 @@ link_step(VrRollout *self, VrBasis *basis, GHashTable *updates, guint index)
 
     step->source_update = find_update(updates, plan->source);
     step->target_update = find_update(updates, target);
-    step->unmet = plan->after->len;
+    step->unmet = 0;
     for (guint i = 0; i < plan->after->len; i++) {
         guint before = g_array_index(plan->after, guint, i) - 1;
+        step->unmet += !vr_phase_is_satisfied(vr_rollout_step(self, before)->phase);
         g_array_append_val((GArray *)g_ptr_array_index(basis->dependents, before), index);
     }
 }
@@ -132,38 +133,93 @@ free_array(gpointer data)
     g_array_unref(data);
 }
 
-void
-vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory)
+/* Puts the state on a basis, whose plan has its steps and perhaps more: those are pending. */
+static void
+stand_on(VrRollout *self, VrBasis *basis)
 {
-    VrBasis *basis = g_atomic_rc_box_new0(VrBasis);
+    const VrPlan *plan = basis->plan;
     g_autoptr(GHashTable) updates = g_hash_table_new(g_str_hash, g_str_equal);
 
-    basis->plan = plan;
-    basis->policy = policy;
-    basis->inventory = inventory;
     basis->dependents = g_ptr_array_new_with_free_func(free_array);
-    self->basis = basis;
     for (guint i = 0; i < plan->steps->len; i++) {
         const VrPlanStep *step = vr_plan_step(plan, i);
         g_assert(step->id == i + 1);
-        g_ptr_array_add(self->steps, step_state_new(step));
+        if (i < self->steps->len)
+            vr_rollout_step(self, i)->plan = step;
+        else
+            g_ptr_array_add(self->steps, step_state_new(step));
         g_ptr_array_add(basis->dependents, g_array_new(FALSE, FALSE, sizeof(guint)));
-        if (step->kind == VR_STEP_UPDATE)
+        if (step->kind == VR_STEP_UPDATE && vr_rollout_step(self, i)->phase != VR_PHASE_SUPERSEDED)
             g_hash_table_insert(updates, step->host, GINT_TO_POINTER((gint)i));
     }
     for (guint i = 0; i < self->steps->len; i++)
         link_step(self, basis, updates, i);
+    if (self->basis != NULL)
+        g_atomic_rc_box_release_full((gpointer)(guintptr)self->basis, basis_clear);
+    self->basis = basis;
+}
+
+void
+vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory)
+{
+    VrBasis *basis = g_atomic_rc_box_new0(VrBasis);
+
+    basis->plan = plan;
+    basis->policy = policy;
+    basis->inventory = inventory;
+    stand_on(self, basis);
+    basis->extras_approved = vr_rollout_count_extras(self);
+}
+
+void
+vr_state_revise(VrRollout *self, VrPlan *plan, VrInventory *inventory, gboolean automatic)
+{
+    VrBasis *basis = g_atomic_rc_box_new0(VrBasis);
+    guint extras_approved = self->basis->extras_approved;
+
+    basis->plan = plan;
+    basis->policy = vr_policy_copy(self->basis->policy);
+    basis->inventory = inventory;
+    stand_on(self, basis);
+    basis->extras_approved = automatic ? extras_approved : vr_rollout_count_extras(self);
+}
+
+guint
+vr_rollout_count_extras(const VrRollout *self)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < self->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self, i);
+        count += step->plan->extra && step->phase != VR_PHASE_SUPERSEDED;
+    }
+    return count;
+}
+
+guint
+vr_rollout_count_satisfied(const VrRollout *self)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < self->steps->len; i++)
+        count += vr_phase_is_satisfied(vr_rollout_step(self, i)->phase);
+    return count;
 }
 
 gint
 vr_rollout_find_update(const VrRollout *self, const char *host)
 {
+    gint found = -1;
+
     for (guint i = 0; i < self->steps->len; i++) {
-        const VrPlanStep *plan = vr_rollout_step(self, i)->plan;
-        if (plan->kind == VR_STEP_UPDATE && g_strcmp0(plan->host, host) == 0)
-            return (gint)i;
+        const VrStepState *step = vr_rollout_step(self, i);
+        if (step->plan->kind != VR_STEP_UPDATE || g_strcmp0(step->plan->host, host) != 0)
+            continue;
+        found = (gint)i;
+        if (step->phase != VR_PHASE_SUPERSEDED)
+            break;
     }
-    return -1;
+    return found;
 }
 
 gboolean
@@ -177,7 +233,23 @@ gboolean
 vr_phase_is_last(VrPhase phase)
 {
     return vr_phase_is_satisfied(phase) || phase == VR_PHASE_FAILED ||
+           phase == VR_PHASE_NEEDS_OPERATOR || phase == VR_PHASE_SUPERSEDED;
+}
+
+gboolean
+vr_phase_is_replaceable(VrPhase phase)
+{
+    return phase == VR_PHASE_PENDING || phase == VR_PHASE_CLOSED || phase == VR_PHASE_FAILED ||
            phase == VR_PHASE_NEEDS_OPERATOR;
+}
+
+gint
+vr_compare_ids(gconstpointer a, gconstpointer b)
+{
+    guint left = *(const guint *)a;
+    guint right = *(const guint *)b;
+
+    return (left > right) - (left < right);
 }
 
 gboolean
@@ -235,7 +307,8 @@ vr_rollout_may_begin(const VrRollout *self)
     if (self->phase != VR_ROLLOUT_RUNNING)
         return FALSE;
     for (guint i = 0; i < self->steps->len; i++) {
-        if (vr_rollout_step(self, i)->phase == VR_PHASE_NEEDS_OPERATOR)
+        const VrStepState *step = vr_rollout_step(self, i);
+        if (step->phase == VR_PHASE_NEEDS_OPERATOR && !step->set_aside)
             return FALSE;
     }
     return TRUE;

@@ -13,6 +13,21 @@ G_BEGIN_DECLS
 void vr_state_found(VrRollout *self, VrPlan *plan, VrPolicy *policy, VrInventory *inventory);
 
 /*
+ * The same rollout on a combined plan: its old steps, as they are, then new ones, pending. Plan and
+ * inventory are taken. Automatic: no person has approved it.
+ */
+void vr_state_revise(VrRollout *self, VrPlan *plan, VrInventory *inventory, gboolean automatic);
+
+/* At rest: it has not begun, stands still, or waits for a person. */
+gboolean vr_phase_is_replaceable(VrPhase phase);
+/* Of guints, for sorted arrays of ids. */
+gint vr_compare_ids(gconstpointer a, gconstpointer b);
+
+/* Steps that are not superseded and are an extra migration; that have ended well. */
+guint vr_rollout_count_extras(const VrRollout *self);
+guint vr_rollout_count_satisfied(const VrRollout *self);
+
+/*
  * Something runs, or waits to run, for this step. A gate's watching, a refuge and what is
  * deferred are not busy.
  */

@@ -2,6 +2,7 @@
 #include "simulate/run.h"
 
 #include "sim/controller.h"
+#include "simulate/replan.h"
 
 /* A rollout that says nothing for so long, with nothing broken, has no end. */
 #define QUIET_MAX_US (12 * 3600 * SIM_S)
@@ -12,6 +13,9 @@
 /* … and then so often with everything mended. */
 #define CALM_REPAIRS_MAX 6
 #define STEPS_MAX 20000000
+/* A plan is revised so often at most, or the rollout might never get anywhere. */
+#define REVISIONS_MAX 6
+#define DRAW_WHIMS 0x4e91a2u
 #define LEVEL "level-2"
 
 typedef struct {
@@ -32,6 +36,8 @@ typedef struct {
     guint calm_repairs;
     gboolean repaired; /* just now: he knows what he is asked about */
     gboolean over;
+    gboolean replans;
+    GRand *whims; /* of who replans; apart, so that others meet the same world */
     SimTraceLine traced;
     gpointer traced_data;
     SimOutcome *outcome;
@@ -183,6 +189,34 @@ take_up(Run *self)
     self->quiet_since_us = self->world->now_us;
 }
 
+/* Plans anew what is left, as far as that may be. TRUE: the rollout goes on by another plan. */
+static gboolean
+replan(Run *self)
+{
+    const VrRollout *rollout = vr_engine_rollout(self->engine);
+
+    if (!self->replans || self->outcome->revisions >= REVISIONS_MAX ||
+        g_rand_int_range(self->whims, 0, 2) == 0)
+        return FALSE;
+    VrRevision *revision = sim_replan(self->world, rollout, self->inventory, self->whims);
+    if (revision == NULL)
+        return FALSE;
+    g_autofree char *doubt = vr_revision_find_doubt(rollout, revision);
+    sim_world_trace(self->world, "revision by %s", doubt != NULL ? doubt : "itself");
+    sim_replan_adopt(self->world, revision);
+    self->outcome->revisions++;
+    tell_asked(self, VR_INPUT_REVISE, SIM_NOWHERE);
+    vr_engine_revise(self->engine, revision, "simulated", doubt == NULL);
+    ask(self, VR_INPUT_START, NULL);
+    self->wake_us = G_MAXINT64;
+    self->quiet_since_us = self->world->now_us;
+    if (!self->calm) {
+        self->world->faults.healed = FALSE;
+        sim_people_begin(self->world);
+    }
+    return TRUE;
+}
+
 static gboolean
 is_at_rest(const Run *self)
 {
@@ -281,6 +315,8 @@ act(Run *self)
 
     if (phase == VR_ROLLOUT_DONE || phase == VR_ROLLOUT_CLOSED) {
         end(self, phase);
+    } else if (replan(self)) {
+        return;
     } else if (phase == VR_ROLLOUT_STOPPED) {
         self->wake_us = G_MAXINT64;
         take_up(self);
@@ -492,6 +528,8 @@ sim_run(const SimScenario *scenario, SimTraceLine traced, gpointer data, SimOutc
         make_world(&self, scenario);
         self.begun_us = self.start_us = self.quiet_since_us = self.world->now_us;
         self.wake_us = G_MAXINT64;
+        self.replans = scenario->replans;
+        self.whims = g_rand_new_with_seed(scenario->seed ^ DRAW_WHIMS);
         self.meddle_us = self.world->now_us + 30 * SIM_S;
         sim_people_begin(self.world);
         play(&self);
@@ -499,6 +537,7 @@ sim_run(const SimScenario *scenario, SimTraceLine traced, gpointer data, SimOutc
         if (self.engine != NULL)
             end_process(&self);
         collect(&self);
+        g_rand_free(self.whims);
         sim_auditor_free(self.auditor);
         sim_faults_clear(&self.world->faults);
         sim_world_free(self.world);

@@ -21,8 +21,9 @@ typedef struct {
     guint64 arrivals;   /* guests that ran on their target at the end of one */
     guint64 actions;    /* of the recovery table, executed */
     guint64 stages;
-    guint64 restarts; /* controllers after the first */
-    guint64 repairs;  /* rounds of the operator */
+    guint64 restarts;  /* controllers after the first */
+    guint64 repairs;   /* rounds of the operator */
+    guint64 revisions; /* of the plan */
     guint64 records;
     gint64 simulated_us;
     guint64 struck[SIM_FAULT_COUNT];

@@ -42,6 +42,7 @@ sim_scenario_draw(guint32 seed)
     self->hosts = chance(random, 5) ? 8 + below(random, 8) : 2 + below(random, 5);
     self->vms_per_host = 1 + below(random, self->hosts > 7 ? 4 : 6);
     self->storage_lock = chance(random, 70);
+    self->replans = chance(random, 40);
     g_rand_free(random);
     return self;
 }
@@ -105,6 +106,7 @@ sim_scenario_parse(const char *text, gsize length, const char *source, GError **
     self->vms_per_host =
         (guint)vr_reader_required_integer(reader, "vms_per_host", 0, SIM_VMS_PER_HOST_MAX);
     self->storage_lock = vr_reader_boolean(reader, "storage_lock", TRUE);
+    self->replans = vr_reader_boolean(reader, "replans", FALSE);
     read_strikes(self, reader);
     return vr_reader_finish(reader, error) ? g_steal_pointer(&self) : NULL;
 }
@@ -116,9 +118,10 @@ sim_scenario_format(const SimScenario *self)
 
     g_string_append_printf(out,
                            "{\"format\": \"" SIM_SCENARIO_FORMAT "\", \"seed\": %u, \"hosts\": %u, "
-                           "\"vms_per_host\": %u, \"storage_lock\": %s",
+                           "\"vms_per_host\": %u, \"storage_lock\": %s%s",
                            self->seed, self->hosts, self->vms_per_host,
-                           self->storage_lock ? "true" : "false");
+                           self->storage_lock ? "true" : "false",
+                           self->replans ? ", \"replans\": true" : "");
     if (self->explicit_only) {
         g_string_append(out, ",\n \"strikes\": [");
         for (guint i = 0; i < self->strikes->len; i++) {
@@ -244,6 +247,9 @@ sim_scenario_policy(const SimScenario *self)
     policy->recovery.hold_ms = between(random, 120, 600) * 1000;
     policy->recovery.hold_unknown_ms = policy->recovery.hold_ms + between(random, 0, 1200) * 1000;
     policy->partial = TRUE;
+    policy->revise = chance(random, 50) ? VR_REVISE_AUTOMATIC : VR_REVISE_ASK;
+    limits->hosts_lost_max = between(random, 0, 2);
+    limits->repair_extra_migrations_max = between(random, 0, 20);
     g_rand_free(random);
     return policy;
 }

@@ -22,6 +22,7 @@ typedef struct {
     guint hosts;        /* 2.. */
     guint vms_per_host; /* at most, on each host that is not empty */
     gboolean storage_lock;
+    gboolean replans;       /* the operator revises the plan, or the policy lets it be revised */
     gboolean explicit_only; /* only the strikes below, none by lot */
     GArray *strikes;        /* (element-type SimStrike) */
 } SimScenario;

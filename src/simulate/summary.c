@@ -51,6 +51,7 @@ sim_summary_add(SimSummary *self, guint32 seed, const SimOutcome *outcome)
     self->stages += outcome->stages;
     self->restarts += outcome->restarts;
     self->repairs += outcome->repairs;
+    self->revisions += outcome->revisions;
     self->records += outcome->records;
     self->simulated_us += outcome->simulated_us;
     for (guint i = 0; i < SIM_FAULT_COUNT; i++)
@@ -79,6 +80,7 @@ static const struct {
     {"stages", G_STRUCT_OFFSET(SimSummary, stages)},
     {"restarts", G_STRUCT_OFFSET(SimSummary, restarts)},
     {"repairs", G_STRUCT_OFFSET(SimSummary, repairs)},
+    {"revisions", G_STRUCT_OFFSET(SimSummary, revisions)},
     {"journal_records", G_STRUCT_OFFSET(SimSummary, records)},
 };
 

@@ -23,6 +23,7 @@ typedef struct {
     guint64 stages;
     guint64 restarts;
     guint64 repairs;
+    guint64 revisions;
     guint64 records;
     gint64 simulated_us;
     gint64 elapsed_us;

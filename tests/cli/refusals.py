@@ -60,7 +60,8 @@ class Refusals(unittest.TestCase):
         self.refused(2, ["xyzzy: there is no such command; virt-roll help"], "xyzzy")
 
     def test_half_a_command_names_its_second_words(self):
-        self.refused(2, ["rollout: needs a second word, one of retry, defer, close, definition, report"], "rollout")
+        words = "diff, replan, skip, retry, defer, close, definition, report"
+        self.refused(2, [f"rollout: needs a second word, one of {words}"], "rollout")
 
     def test_no_command(self):
         self.refused(2, ["no command"])

@@ -111,7 +111,7 @@ test_scan_gives_an_inventory_that_seals(void **state)
 {
     (void)state;
     g_autoptr(GError) error = NULL;
-    g_autoptr(VrInventory) inventory = vr_libvirt_scan(world.libvirt, TRUE, &error);
+    g_autoptr(VrInventory) inventory = vr_libvirt_scan(world.libvirt, TRUE, NULL, &error);
     assert_null(error);
     assert_true(vr_inventory_seal(inventory, &error));
     assert_int_equal(inventory->hosts->len, world.lab->fleet->hosts->len);

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include <virt-roll/rollout.h>
+#include <virt-roll/revision.h>
 
 #include "base/time.h"
 #include "fuzz.h"
@@ -30,6 +30,7 @@ enum {
     OPERATION_START,
     OPERATION_STOP,
     OPERATION_TICK,
+    OPERATION_REVISE,
     OPERATION_COUNT,
 };
 
@@ -276,6 +277,31 @@ read_and_apply(VrRollout *rollout, const VrEvent *event)
     }
 }
 
+/* The fleet is as it was at the beginning, whatever the journal says of it. */
+static void
+revise(VrRollout *rollout)
+{
+    g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(free_event);
+    g_autoptr(VrInventory) scan = make_inventory();
+    gboolean sealed = vr_inventory_seal(scan, NULL);
+    g_assert_true(sealed);
+    g_autoptr(VrRevision) revision =
+        vr_revision_new(rollout, scan, NULL, NULL, rollout->now_us, NULL);
+    if (revision == NULL)
+        return;
+    VrInput input = {
+        .kind = VR_INPUT_REVISE,
+        .at_us = rollout->now_us,
+        .text = "fuzz",
+        .plan = revision->planned,
+        .inventory = revision->scope,
+    };
+
+    vr_rollout_decide(rollout, &input, events);
+    g_assert_cmpuint(events->len, >, 0);
+    apply_all(rollout, events);
+}
+
 static void
 operate(VrRollout *rollout, const Bytes *bytes)
 {
@@ -290,8 +316,10 @@ operate(VrRollout *rollout, const Bytes *bytes)
         decide(rollout, VR_INPUT_START);
     } else if (bytes->operation == OPERATION_STOP) {
         decide(rollout, VR_INPUT_STOP);
-    } else {
+    } else if (bytes->operation == OPERATION_TICK) {
         decide(rollout, VR_INPUT_TICK);
+    } else {
+        revise(rollout);
     }
 }
 

@@ -34,7 +34,8 @@ go_down(FakeWorld *self, gpointer data)
     host->boots++;
     host->updated = host->staged;
     host->reachable = FALSE;
-    fake_after(self, 500 * FAKE_MS, come_back, data);
+    if (!host->is_doomed)
+        fake_after(self, 500 * FAKE_MS, come_back, data);
 }
 
 static void
@@ -49,7 +50,7 @@ perform_stage(FakeWorld *self, VrStage stage, guint h)
     else if (stage == VR_STAGE_OPEN)
         host->closed = FALSE;
     else if (stage == VR_STAGE_APPLY)
-        host->staged = TRUE, host->applied++;
+        host->staged = TRUE, host->applied++, host->applied_at_us = self->now_us;
     if ((stage == VR_STAGE_APPLY || stage == VR_STAGE_REBOOT) &&
         (!host_is_empty(self, h) || !host->closed))
         fake_breach(self, "%s: %s on a host that is not empty and closed", host->name,

@@ -69,6 +69,22 @@ fake_world_vm(FakeWorld *self, const char *name)
 
 /* ------------------------------------------------------------------ the world */
 
+FakeVm *
+fake_world_add_vm(FakeWorld *self, guint host)
+{
+    FakeVm *vm = &self->vms[self->vm_count++];
+
+    vm->name = g_strdup_printf("vm%u", self->vm_count);
+    vm->uuid = g_strdup_printf("10000000-0000-4000-8000-%012u", self->vm_count);
+    vm->memory_mib = 1024;
+    for (guint i = 0; i < G_N_ELEMENTS(vm->at); i++)
+        vm->at[i] = VR_SIDE_ABSENT;
+    vm->at[host] = VR_SIDE_RUNNING;
+    vm->persistent[host] = vm->autostart[host] = TRUE;
+    vm->id[host] = self->vm_count;
+    return vm;
+}
+
 static FakeWorld *
 world_new(guint host_count, guint vms_per_host, guint filled_count)
 {
@@ -85,17 +101,8 @@ world_new(guint host_count, guint vms_per_host, guint filled_count)
         host->name = self->host_names[h] = g_strdup_printf("h%u", h + 1);
         host->uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", h + 1);
         host->reachable = TRUE;
-        for (guint v = 0; v < vms_per_host && h < filled_count; v++) {
-            FakeVm *vm = &self->vms[self->vm_count++];
-            vm->name = g_strdup_printf("vm%u", self->vm_count);
-            vm->uuid = g_strdup_printf("10000000-0000-4000-8000-%012u", self->vm_count);
-            vm->memory_mib = 1024;
-            for (guint i = 0; i < host_count; i++)
-                vm->at[i] = VR_SIDE_ABSENT;
-            vm->at[h] = VR_SIDE_RUNNING;
-            vm->persistent[h] = vm->autostart[h] = TRUE;
-            vm->id[h] = self->vm_count;
-        }
+        for (guint v = 0; v < vms_per_host && h < filled_count; v++)
+            (void)fake_world_add_vm(self, h);
     }
     return self;
 }
@@ -118,6 +125,8 @@ fake_world_scan(const FakeWorld *self)
     VrInventory *inventory = vr_inventory_new();
 
     for (guint h = 0; h < self->host_count; h++) {
+        if (!self->hosts[h].reachable)
+            continue;
         VrHost *host = vr_inventory_add_host(inventory, self->hosts[h].name);
         host->memory_mib = 16384;
         host->vcpus = 64;
@@ -128,7 +137,7 @@ fake_world_scan(const FakeWorld *self)
     }
     for (guint v = 0; v < self->vm_count; v++) {
         for (guint h = 0; h < self->host_count; h++) {
-            if (!fake_is_active(self->vms[v].at[h]))
+            if (!fake_is_active(self->vms[v].at[h]) || !self->hosts[h].reachable)
                 continue;
             VrVm *vm = vr_inventory_add_vm(inventory, self->vms[v].uuid, self->vms[v].name,
                                            self->hosts[h].name);
@@ -155,6 +164,8 @@ create_rollout(FakeWorld *self)
     policy->limits.gate_s = 5;
     policy->limits.migrations_max = self->migrations_max;
     policy->migration.backoff_s = 2;
+    if (self->set_policy != NULL)
+        self->set_policy(policy);
     g_autoptr(VrPlan) plan = vr_planner_compute(inventory, policy, &request, &error);
     g_assert_no_error(error);
     vr_engine_create(self->engine, "test", plan, policy, inventory);
@@ -284,15 +295,18 @@ fake_world_run_to_end(FakeWorld *self)
     return FALSE;
 }
 
-/* As often as the plan says: once, and once more for each declared extra. */
+/* As often as the plans say that were in force then: once, and for each declared extra. */
 static guint
 planned_migrations(const FakeWorld *self, const FakeVm *vm)
 {
     const VrRollout *rollout = vr_engine_rollout(self->engine);
     guint count = 0;
 
-    for (guint i = 0; i < rollout->steps->len; i++)
-        count += g_strcmp0(vr_rollout_step(rollout, i)->plan->vm_uuid, vm->uuid) == 0;
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        count +=
+            step->phase != VR_PHASE_SUPERSEDED && g_strcmp0(step->plan->vm_uuid, vm->uuid) == 0;
+    }
     return count;
 }
 

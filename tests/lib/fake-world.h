@@ -20,6 +20,8 @@ typedef struct {
     VrFailure trouble; /* what its readings say while it is not reachable */
     guint applied;     /* how often apply has run */
     guint rebooted;
+    gboolean is_doomed;   /* does not come back from its reboot */
+    gint64 applied_at_us; /* the last time */
 } FakeHost;
 
 typedef struct {
@@ -67,14 +69,15 @@ struct FakeWorld {
     GPtrArray *breaches; /* (element-type utf8) what must never happen and did */
 
     FakeMigration next_migration;
-    gint64 migrations_max;      /* of the policy; 0: none */
-    guint next_migration_count; /* how many behave so */
-    VrFailure next_failure;     /* how a call fails that is rolled back; NONE: in VR_ERROR */
-    const char *next_vm;        /* (nullable) only this one's migrations behave so */
-    gint64 abort_lost_us;       /* aborts are lost for so long after a migration's begin */
-    VrAppend append_outcome;    /* of all appends from now on; nothing is stored but durably */
-    guint crash_at;             /* the controller dies at this port call or append; 0: never */
-    guint calls;                /* port calls and appends so far */
+    gint64 migrations_max;                /* of the policy; 0: none */
+    void (*set_policy)(VrPolicy *policy); /* (nullable) changes it before the rollout begins */
+    guint next_migration_count;           /* how many behave so */
+    VrFailure next_failure;  /* how a call fails that is rolled back; NONE: in VR_ERROR */
+    const char *next_vm;     /* (nullable) only this one's migrations behave so */
+    gint64 abort_lost_us;    /* aborts are lost for so long after a migration's begin */
+    VrAppend append_outcome; /* of all appends from now on; nothing is stored but durably */
+    guint crash_at;          /* the controller dies at this port call or append; 0: never */
+    guint calls;             /* port calls and appends so far */
     gboolean crashed;
     guint migrations_issued;
     const char *fail_stage; /* "host stage" that exits 1 */
@@ -102,7 +105,10 @@ FakeWorld *fake_world_new(guint host_count, guint vms_per_host);
 FakeWorld *fake_world_new_full(guint host_count, guint vms_per_host);
 void fake_world_free(FakeWorld *self);
 
-/* As a scan would find it. (transfer full) */
+/* One more VM, running there. Borrowed. */
+FakeVm *fake_world_add_vm(FakeWorld *self, guint host);
+
+/* As a scan would find it, of the hosts that can be reached. (transfer full) */
 VrInventory *fake_world_scan(const FakeWorld *self);
 
 /* A controller that has read the journal and has not been told to go on. */

@@ -186,8 +186,10 @@ check_ends(Check *self, const StepFacts *step)
     if (step->source == step->target ||
         strcmp(self->hosts[step->source].self->pool, self->hosts[step->target].self->pool) != 0)
         check_breaks(self, id, "the target is the source, or in another pool");
-    if (!step->self->extra && (source->updated || !target->updated))
-        check_breaks(self, id, "is not from a host to be updated onto an updated one");
+    if (source->updated)
+        check_breaks(self, id, "is off a host that is updated");
+    if (!step->self->extra && !target->updated)
+        check_breaks(self, id, "is no extra and not onto an updated host");
     if (target->held_count > 0)
         check_breaks(self, id, "%s is a refuge and takes a VM", name_of(self, step->target));
 }

@@ -23,6 +23,7 @@ PUBLIC_HEADERS = {
     "recovery.h": "rollout",
     "ports.h": "rollout",  # its values are what the rollout's inputs are made of
     "rollout.h": "rollout",
+    "revision.h": "rollout",
     "engine.h": "engine",
 }
 

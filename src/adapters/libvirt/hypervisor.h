@@ -22,11 +22,13 @@ VrHypervisor vr_libvirt_port(VrLibvirt *self);
  * the slowest. Hosts in the fleet's order; `updated` is left not-assessed. Any host that cannot be
  * read: VR_ERROR_UNREACHABLE naming every such host, why, and what to try. Two hosts with one host
  * UUID, or one running VM UUID on two hosts: VR_ERROR_INVALID naming both.
- * With definitions: of every active VM, for the journal only.
+ * With definitions: of every active VM, for the journal only. Hosts that `may_be_lost` (nullable)
+ * names are left out if they cannot be read.
  * Not sealed: the caller adds update levels and groups. Must not run on the main context's thread
  * unless that context is iterated elsewhere.
  */
 VrInventory *vr_libvirt_scan(VrLibvirt *self, gboolean with_definitions,
+                             const char *const *may_be_lost,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*

@@ -194,11 +194,19 @@ free_scans(VrLibvirt *self, HostScan *scans)
 }
 
 static gboolean
-check_reachable(const VrLibvirt *self, const HostScan *scans, GError **error)
+is_left_out(const HostScan *scan, const char *const *may_be_lost)
+{
+    return scan->error != NULL && may_be_lost != NULL &&
+           g_strv_contains(may_be_lost, scan->host->name);
+}
+
+static gboolean
+check_reachable(const VrLibvirt *self, const HostScan *scans, const char *const *may_be_lost,
+                GError **error)
 {
     g_autoptr(GString) failures = g_string_new(NULL);
     for (guint i = 0; i < self->host_count; i++) {
-        if (scans[i].error != NULL) {
+        if (scans[i].error != NULL && !is_left_out(&scans[i], may_be_lost)) {
             g_string_append_printf(failures, "%s%s", failures->len > 0 ? "\n" : "",
                                    scans[i].error->message);
         }
@@ -245,7 +253,7 @@ place_vms(const VrLibvirt *self, const HostScan *scans, GError **error)
 {
     g_autoptr(GHashTable) places = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
     for (guint i = 0; i < self->host_count; i++) {
-        for (guint j = 0; j < scans[i].domains->len; j++) {
+        for (guint j = 0; scans[i].error == NULL && j < scans[i].domains->len; j++) {
             VrListedDomain *domain = g_ptr_array_index(scans[i].domains, j);
             const Place *other = g_hash_table_lookup(places, domain->uuid);
             if (other != NULL && other->domain->active && domain->active) {
@@ -312,7 +320,7 @@ static gint64
 allocated_vcpus(const HostScan *scan)
 {
     gint64 allocated = 0;
-    for (guint i = 0; i < scan->domains->len; i++) {
+    for (guint i = 0; scan->error == NULL && i < scan->domains->len; i++) {
         const VrListedDomain *domain = g_ptr_array_index(scan->domains, i);
         if (domain->active)
             allocated += domain->vcpus;
@@ -375,6 +383,8 @@ build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places
     inventory->taken_at_us = g_get_real_time();
     for (guint i = 0; i < self->host_count; i++) {
         const HostScan *scan = &scans[i];
+        if (scan->error != NULL) /* it may be lost */
+            continue;
         add_host(inventory, vr_fleet_host(self->fleet, i), scan, overcommit);
         for (guint j = 0; j < scan->domains->len; j++) {
             const VrListedDomain *domain = g_ptr_array_index(scan->domains, j);
@@ -393,11 +403,12 @@ build_inventory(const VrLibvirt *self, const HostScan *scans, GHashTable *places
 }
 
 VrInventory *
-vr_libvirt_scan(VrLibvirt *self, gboolean with_definitions, GError **error)
+vr_libvirt_scan(VrLibvirt *self, gboolean with_definitions, const char *const *may_be_lost,
+                GError **error)
 {
     VrInventory *inventory = NULL;
     HostScan *scans = scan_hosts(self, with_definitions);
-    if (check_reachable(self, scans, error) && check_host_uuids(self, scans, error)) {
+    if (check_reachable(self, scans, may_be_lost, error) && check_host_uuids(self, scans, error)) {
         g_autoptr(GHashTable) places = place_vms(self, scans, error);
         if (places != NULL)
             inventory = build_inventory(self, scans, places);

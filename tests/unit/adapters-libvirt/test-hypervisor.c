@@ -189,7 +189,7 @@ test_unreachable_host_is_unknown_and_says_why(void **state)
     call_clear(&call);
 
     g_autoptr(GError) error = NULL;
-    assert_null(vr_libvirt_scan(world.libvirt, FALSE, &error));
+    assert_null(vr_libvirt_scan(world.libvirt, FALSE, NULL, &error));
     assert_true(g_error_matches(error, VR_ERROR, VR_ERROR_UNREACHABLE));
 }
 

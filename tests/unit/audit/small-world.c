@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "plan/build.h"
 #include "small-world.h"
 
 static const char *const uuids[VMS] = {
@@ -45,6 +46,7 @@ free_step(gpointer data)
     g_free(step->vm);
     g_free(step->source);
     g_free(step->target);
+    g_array_unref(step->after);
     g_free(step);
 }
 
@@ -113,6 +115,7 @@ add_step(Small *self, guint id, VrStepKind kind, const char *host, const char *s
     step->kind = kind;
     step->host = g_strdup(host);
     step->source = g_strdup(source);
+    step->after = g_array_new(FALSE, FALSE, sizeof(guint));
     g_ptr_array_add(self->plan.steps, step);
     return step;
 }
@@ -142,7 +145,9 @@ small_new(void)
     self->plan.steps = g_ptr_array_new_with_free_func(free_step);
     add_migration(self, STEP_VM1, VM1, "h2", "h3");
     add_migration(self, STEP_VM2, VM2, "h2", "h3");
-    add_step(self, STEP_GATE, VR_STEP_GATE, "h3", "h2");
+    VrPlanStep *gate = add_step(self, STEP_GATE, VR_STEP_GATE, "h3", "h2");
+    for (guint id = STEP_VM1; id <= STEP_VM2; id++)
+        g_array_append_val(gate->after, id);
     add_step(self, STEP_H2, VR_STEP_UPDATE, "h2", NULL);
     add_migration(self, STEP_VM3, VM3, "h1", "h2");
     add_step(self, STEP_H1, VR_STEP_UPDATE, "h1", NULL);
@@ -268,6 +273,65 @@ rollout_is(Small *self, VrRolloutPhase phase)
     VrEvent *event = vr_event_new(VR_EVENT_ROLLOUT_PHASE, self->world.now_us);
 
     event->rollout_phase = phase;
+    append(self, event);
+}
+
+static void
+append_bits(GString *out, const char *name, guint bits)
+{
+    const char *separator = "";
+
+    g_string_append_printf(out, ",\"%s\":[", name);
+    for (guint id = 1; id <= STEPS; id++) {
+        if ((bits >> id & 1) == 0)
+            continue;
+        g_string_append_printf(out, "%s%u", separator, id);
+        separator = ",";
+    }
+    g_string_append_c(out, ']');
+}
+
+/* The small plan, and what is new, as the journal has it. */
+static char *
+format_plan(const Small *self, gboolean with_gate)
+{
+    g_autoptr(VrPlan) plan = vr_plan_new();
+
+    for (guint i = 0; i < STEPS; i++) {
+        VrPlanStep *step = vr_plan_copy_step(plan, vr_plan_step(&self->plan, i), 0);
+        step->rate_mib_per_s = 1;
+    }
+    if (with_gate) {
+        VrPlanStep *gate = vr_plan_append_step(plan, VR_STEP_GATE, NULL);
+        gate->host = vr_plan_keep(plan, "h3");
+        gate->source = vr_plan_keep(plan, "h2");
+        vr_plan_step_add_after(gate, STEP_VM1);
+        vr_plan_step_add_after(gate, STEP_VM2);
+        VrPlanStep *update = vr_plan_append_step(plan, VR_STEP_UPDATE, NULL);
+        update->host = vr_plan_keep(plan, "h2");
+        vr_plan_step_add_after(update, gate->id);
+    }
+    plan->policy_digest = g_strdup("sha256:0");
+    plan->inventory_digest = g_strdup("sha256:0");
+    plan->update_level = g_strdup("level-2");
+    plan->digest = vr_plan_compute_digest(plan);
+    return g_strchomp(vr_plan_format(plan));
+}
+
+void
+revises(Small *self, Revision revision)
+{
+    VrEvent *event = vr_event_new(VR_EVENT_REVISED, self->world.now_us);
+    g_autofree char *plan = format_plan(self, revision.with_gate);
+    GString *text = g_string_new(NULL);
+
+    g_string_append_printf(text, "{\"automatic\":%s,\"inventory\":{},\"plan\":%s",
+                           revision.automatic ? "true" : "false", plan);
+    append_bits(text, "set_aside", revision.set_aside);
+    append_bits(text, "superseded", revision.superseded);
+    g_string_append_c(text, '}');
+    event->text = g_string_free(text, FALSE);
+    event->reason = g_strdup("tests");
     append(self, event);
 }
 

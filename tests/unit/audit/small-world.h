@@ -37,6 +37,18 @@ void controller(Small *self, SimFactKind kind, guint number);
 void records(Small *self, guint step, VrPhase phase);
 void rollout_is(Small *self, VrRolloutPhase phase);
 
+/*
+ * Durable: the plan is revised. Steps by bits (1 << id); with_gate: h3 is watched for vm1 and vm2
+ * again, and h2 is updated after that.
+ */
+typedef struct {
+    guint superseded;
+    guint set_aside;
+    gboolean with_gate;
+    gboolean automatic;
+} Revision;
+void revises(Small *self, Revision revision);
+
 void reads(Small *self, guint vm, guint host, VrSide side);
 void lists(Small *self, guint host);
 void migration(Small *self, SimFactKind kind, guint vm, guint source, guint target);

@@ -25,27 +25,32 @@ test_policy_empty_file_means_the_defaults(void **state)
         a,
         "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"allow\","
         "\"extra_migrations_permille\":0,\"gate_canary_s\":0,\"gate_s\":0,\"headroom_permille\":20,"
-        "\"hosts_down_max\":\"10%\",\"hosts_down_per_domain_max\":0,\"migration_overhead_ms\":2000,"
+        "\"hosts_down_max\":\"10%\",\"hosts_down_per_domain_max\":0,\"hosts_lost_max\":0,"
+        "\"migration_overhead_ms\":2000,"
         "\"migrations_in_per_host\":4,\"migrations_max\":0,\"migrations_out_per_host\":4,"
-        "\"spare_hosts_min\":0,\"stream_link_permille\":500,\"stream_mib_per_s\":1000,"
+        "\"repair_extra_migrations_max\":0,\"spare_hosts_min\":0,\"stream_link_permille\":500,"
+        "\"stream_mib_per_s\":1000,"
         "\"target_cpu_permille_max\":0},\"migration\":{\"attempts_max\":3,\"backoff_s\":300,"
         "\"defer_s\":900,\"deferrals_max\":8,\"stall_s\":60,\"tls\":false},"
         "\"offline_vms\":\"leave\",\"partial\":false,\"recovery\":{\"agree_ms\":2000,"
         "\"fence_ms\":60000,\"hold_ms\":600000,\"hold_unknown_ms\":1800000,\"poll_max_ms\":5000,"
-        "\"poll_ms\":200,\"return_s\":1200}}");
+        "\"poll_ms\":200,\"return_s\":1200},\"revise\":\"ask\"}");
 }
 
 static const char everything[] =
     "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"refuse\","
     "\"extra_migrations_permille\":50,\"gate_canary_s\":3600,\"gate_s\":600,"
     "\"headroom_permille\":100,\"hosts_down_max\":3,\"hosts_down_per_domain_max\":1,"
+    "\"hosts_lost_max\":2,"
     "\"migration_overhead_ms\":500,\"migrations_in_per_host\":2,\"migrations_max\":9,"
-    "\"migrations_out_per_host\":1,\"spare_hosts_min\":1,\"stream_link_permille\":400,"
+    "\"migrations_out_per_host\":1,\"repair_extra_migrations_max\":40,\"spare_hosts_min\":1,"
+    "\"stream_link_permille\":400,"
     "\"stream_mib_per_s\":900,\"target_cpu_permille_max\":700},\"migration\":{\"attempts_max\":5,"
     "\"backoff_s\":2,\"defer_s\":7,\"deferrals_max\":1,\"stall_s\":11,\"tls\":true},"
     "\"name\":\"quarterly\",\"offline_vms\":\"block\","
     "\"partial\":true,\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
-    "\"hold_unknown_ms\":90000,\"poll_max_ms\":1000,\"poll_ms\":100,\"return_s\":60}}";
+    "\"hold_unknown_ms\":90000,\"poll_max_ms\":1000,\"poll_ms\":100,\"return_s\":60},"
+    "\"revise\":\"automatic\"}";
 
 static void
 test_policy_every_field_is_kept(void **state)
