@@ -44,12 +44,27 @@ person_asked(SimAuditor *self, const AuditStep *step)
         ask_about_host(self, step->host);
 }
 
+/* A person who was asked about one step of a VM leaves it out with all that are still to come. */
+static gboolean
+was_left_out(const SimAuditor *self, guint vm)
+{
+    const GArray *steps = audit_vm(self, vm)->steps;
+
+    for (guint i = 0; i < steps->len; i++) {
+        const AuditStep *step = &self->steps[g_array_index(steps, guint, i)];
+        if (step->asked && step->phase == VR_PHASE_STOPPED)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Off by its owner's will, or a person was asked: nobody else may say that a VM is to stay off. */
 static void
 check_stopped(SimAuditor *self, const AuditStep *step)
 {
     audit_count(self, SIM_RULE_I14);
-    if (sim_vm(self->world, step->vm)->died && !step->asked && !audit_vm_strange(self, step->vm))
+    if (sim_vm(self->world, step->vm)->died && !was_left_out(self, step->vm) &&
+        !audit_vm_strange(self, step->vm))
         audit_breach(self, SIM_RULE_I14, "%s: has died, and its step says that it was stopped",
                      audit_vm_name(self, step->vm));
 }

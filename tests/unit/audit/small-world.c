@@ -120,7 +120,7 @@ add_step(Small *self, guint id, VrStepKind kind, const char *host, const char *s
     return step;
 }
 
-static void
+static VrPlanStep *
 add_migration(Small *self, guint id, guint vm, const char *source, const char *target)
 {
     VrPlanStep *step = add_step(self, id, VR_STEP_MIGRATE, NULL, source);
@@ -128,6 +128,7 @@ add_migration(Small *self, guint id, guint vm, const char *source, const char *t
     step->vm_uuid = g_strdup(uuids[vm]);
     step->vm = g_strdup_printf("vm%u", vm + 1);
     step->target = g_strdup(target);
+    return step;
 }
 
 static Small *
@@ -151,6 +152,7 @@ small_new(void)
     add_step(self, STEP_H2, VR_STEP_UPDATE, "h2", NULL);
     add_migration(self, STEP_VM3, VM3, "h1", "h2");
     add_step(self, STEP_H1, VR_STEP_UPDATE, "h1", NULL);
+    add_migration(self, STEP_VM3_ON, VM3, "h2", "h1")->extra = TRUE;
     self->world.migrations = g_array_new(FALSE, TRUE, sizeof(SimMigration));
     self->world.now_us = 1000 * SIM_S;
     self->auditor = sim_auditor_new(&self->world, &self->plan, self->policy, self->inventory);

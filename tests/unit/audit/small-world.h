@@ -2,7 +2,8 @@
 /*
  * Three hosts and three guests as the auditor sees them, made by hand: what happens is written into
  * the world and told, by these functions only. h3 is updated. The plan: vm1 (step 1) and vm2 (2)
- * from h2 to h3, its gate (3), update h2 (4), vm3 from h1 to h2 (5), update h1 (6).
+ * from h2 to h3, its gate (3), update h2 (4), vm3 from h1 to h2 (5), update h1 (6),
+ * and vm3 on to h1 (7), which is extra and not needed.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 
 enum { H1, H2, H3, HOSTS };
 enum { VM1, VM2, VM3, VMS };
-enum { STEP_VM1 = 1, STEP_VM2, STEP_GATE, STEP_H2, STEP_VM3, STEP_H1, STEPS = STEP_H1 };
+enum { STEP_VM1 = 1, STEP_VM2, STEP_GATE, STEP_H2, STEP_VM3, STEP_H1, STEP_VM3_ON };
+#define STEPS STEP_VM3_ON
 
 typedef struct {
     SimWorld world;

@@ -376,6 +376,17 @@ case_a_guest_that_was_paused_is_not_resumed(Small *small, gboolean bad)
     resumes_source(small);
 }
 
+/* Asked about its first step, a person has left it out: the second goes with it, and not before. */
+static void
+case_dead_stays_off_if_a_person_says_so(Small *small, gboolean bad)
+{
+    sim_vm(&small->world, VM3)->died = TRUE;
+    records(small, STEP_VM3, VR_PHASE_NEEDS_OPERATOR);
+    if (!bad)
+        records(small, STEP_VM3, VR_PHASE_STOPPED);
+    records(small, STEP_VM3_ON, VR_PHASE_STOPPED);
+}
+
 /* The guest has broken meanwhile: after the last look, or after one that was too early to count. */
 static void
 case_settles_on_a_look_after_its_arrival(Small *small, gboolean bad)
@@ -427,6 +438,7 @@ RULE_TEST(every_other_host_is_read, SIM_RULE_I11)
 RULE_TEST(autostart_is_kept, SIM_RULE_I13)
 RULE_TEST(paused_stays_paused, SIM_RULE_I14)
 RULE_TEST(a_guest_that_was_paused_is_not_resumed, SIM_RULE_I14)
+RULE_TEST(dead_stays_off_if_a_person_says_so, SIM_RULE_I14)
 RULE_TEST(settles_on_a_look_after_its_arrival, SIM_RULE_I14)
 RULE_TEST(split_is_asked_about, SIM_RULE_I1)
 
@@ -460,6 +472,7 @@ main(void)
         cmocka_unit_test(test_autostart_is_kept),
         cmocka_unit_test(test_paused_stays_paused),
         cmocka_unit_test(test_a_guest_that_was_paused_is_not_resumed),
+        cmocka_unit_test(test_dead_stays_off_if_a_person_says_so),
         cmocka_unit_test(test_settles_on_a_look_after_its_arrival),
     };
 
