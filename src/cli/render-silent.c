@@ -149,16 +149,20 @@ append_commands(GString *out, const VrSilentHost *host, const VrStatusView *view
 static void
 append_help(GString *out, const VrSilentHost *host, const VrStatusView *view, guint width)
 {
+    g_autofree char *go_on = host->set_aside
+                                 ? g_strdup_printf("%s rollout retry %s", view->program, host->host)
+                                 : g_strdup_printf("%s run", view->program);
+
     append_text(out, "  ", width,
                 g_strdup_printf("virt-roll does nothing about it: from here a dead host looks like "
                                 "one that is only not reached. If it lives, mend what is between, "
-                                "then: %s run. If it is dead%s",
-                                view->program, host->vms->len > 0 ? ", in this order:" : ":"));
+                                "then: %s. If it is dead%s",
+                                go_on, host->vms->len > 0 ? ", in this order:" : ":"));
     if (host->vms->len == 0) {
         append_text(out, "  ", width,
-                    g_strdup_printf("bring it back, then: %s run. Gone for good: take it out of "
-                                    "the fleet file, then: %s rollout close --reason TEXT",
-                                    view->program, view->program));
+                    g_strdup_printf("bring it back, then: %s. Gone for good: take it out of the "
+                                    "fleet file, then: %s rollout close --reason TEXT",
+                                    go_on, view->program));
         return;
     }
     append_point(out, 1, width, g_strdup_printf(fence_text, host->host));

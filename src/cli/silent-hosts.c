@@ -201,6 +201,7 @@ find_hosts(Search *self)
         VrSilentHost *host = find_or_add(self->hosts, step->silent);
         gint index = vr_inventory_find_host(self->inventory, step->silent);
         host->asks = host->asks || step->phase == VR_PHASE_NEEDS_OPERATOR;
+        host->set_aside = host->set_aside || step->set_aside;
         if (host->since_us == 0 || step->silent_since_us < host->since_us) {
             host->since_us = step->silent_since_us;
             host->reason = step->reason;

@@ -29,10 +29,11 @@ typedef struct {
     const char *host;
     const char *reason; /* (nullable) */
     gint64 since_us;
-    gboolean asks;  /* for longer than the policy's hold: a person is asked */
-    guint shut_off; /* VMs that are defined there and did not run */
-    guint arriving; /* of `vms`, the last ones: those that may have arrived */
-    GArray *vms;    /* (element-type VrSilentVm) those that ran */
+    gboolean set_aside; /* lost in its update: the others go on without it */
+    gboolean asks;      /* for longer than the policy's hold: a person is asked */
+    guint shut_off;     /* VMs that are defined there and did not run */
+    guint arriving;     /* of `vms`, the last ones: those that may have arrived */
+    GArray *vms;        /* (element-type VrSilentVm) those that ran */
 } VrSilentHost;
 
 /* (element-type VrSilentHost) by name; empty if all that was read answered. */

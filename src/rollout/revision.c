@@ -210,6 +210,7 @@ vr_revision_find_doubt(const VrRollout *rollout, const VrRevision *revision)
 {
     const VrPolicy *policy = rollout->basis->policy;
     gint64 extras = count_extras(rollout, revision);
+    gboolean is_answer = FALSE;
     gint64 extras_max =
         rollout->basis->extras_approved + policy->limits.repair_extra_migrations_max;
 
@@ -223,7 +224,10 @@ vr_revision_find_doubt(const VrRollout *rollout, const VrRevision *revision)
             return g_strdup_printf("%s is on no host any more", step->plan->vm);
         if (is_for_a_person(step))
             return g_strdup(step->reason != NULL ? step->reason : "a person is asked");
+        is_answer |= step->phase == VR_PHASE_NEEDS_OPERATOR && !step->set_aside;
     }
+    if (!is_answer)
+        return g_strdup("a new plan would answer nothing that is asked");
     if (revision->set_aside->len > policy->limits.hosts_lost_max)
         return g_strdup_printf("%u hosts are lost, and hosts_lost_max is %" G_GINT64_FORMAT,
                                revision->set_aside->len, policy->limits.hosts_lost_max);

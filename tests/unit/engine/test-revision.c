@@ -157,6 +157,7 @@ test_losing_the_only_empty_host_stops_nothing(void **state)
     }
     for (guint v = 0; v < world->vm_count; v++)
         assert_true(world->vms[v].completed >= 1);
+    revising_assert_doubted(world, "answer nothing"); /* only the lost host is left */
     revising_assert_replays(world);
 
     /* A person brings it back. */
