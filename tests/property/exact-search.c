@@ -207,15 +207,13 @@ push_key(Search *self, guint64 key, guint level)
 }
 
 /*
- * What a migration costs beyond the one that each VM on a host to be updated needs anyway: nothing
- * if it brings such a VM onto an updated host.
+ * What a migration off a host to be updated costs beyond the one that each of its VMs needs anyway:
+ * nothing if it brings the VM onto an updated host, where it stays.
  */
 static guint
-extras_of(guint updated, guint from, guint to)
+extras_of(guint updated, guint to)
 {
-    gboolean was_done = updated >> from & 1, is_done = updated >> to & 1;
-
-    return 1 + (was_done && !is_done) - (!was_done && is_done);
+    return updated >> to & 1 ? 0 : 1;
 }
 
 static void
@@ -227,9 +225,10 @@ expand(Search *self, guint64 key, guint level)
     state_init(&state, world, key);
     for (guint i = 0; i < world->unit_count; i++) {
         for (guint to = 0; to < world->host_count; to++) {
-            if (to == state.places[i] || !has_room(world, &state, i, to))
+            if (to == state.places[i] || (state.updated >> state.places[i] & 1) != 0 ||
+                !has_room(world, &state, i, to))
                 continue;
-            guint extras = extras_of(state.updated, state.places[i], to);
+            guint extras = extras_of(state.updated, to);
             push_key(self, key_after(&state, i, to), level + world->units[i].vm_count * extras);
         }
     }
