@@ -5,9 +5,14 @@
 
 #define STATES_MAX 150000
 
-/* Three bits for each unit's host, the updated hosts above them. */
+/*
+ * Three bits for each unit's host; above them the updated hosts, and those that units have left for
+ * updated ones: they are kept free for the way back.
+ */
 #define PLACE_BITS 3
 #define UPDATED_SHIFT (EXACT_UNITS_MAX * PLACE_BITS)
+#define LEFT_SHIFT (UPDATED_SHIFT + 8)
+#define HOSTS_MASK 0xff
 
 static guint
 allowed_hosts(const VrInventory *inventory, const VrGroup *group)
@@ -155,7 +160,7 @@ level_at(Search *self, guint level)
 /* What is where, in one state. */
 typedef struct {
     guint64 key;
-    guint updated;
+    guint updated, left;
     guint8 places[EXACT_UNITS_MAX];
     gint64 free_mib[EXACT_HOSTS_MAX], free_vcpus[EXACT_HOSTS_MAX];
     guint counts[EXACT_HOSTS_MAX]; /* of units */
@@ -164,7 +169,9 @@ typedef struct {
 static void
 state_init(State *self, const ExactWorld *world, guint64 key)
 {
-    *self = (State){.key = key, .updated = (guint)(key >> UPDATED_SHIFT)};
+    *self = (State){.key = key,
+                    .updated = (guint)(key >> UPDATED_SHIFT) & HOSTS_MASK,
+                    .left = (guint)(key >> LEFT_SHIFT) & HOSTS_MASK};
     for (guint h = 0; h < world->host_count; h++) {
         self->free_mib[h] = world->room_mib[h];
         self->free_vcpus[h] = world->room_vcpus[h];
@@ -194,9 +201,11 @@ key_after(const State *state, guint unit, guint host)
 {
     guint8 from = state->places[unit];
     guint64 updated = state->updated | (state->counts[from] == 1 ? 1u << from : 0);
+    guint64 left = (state->left | (state->updated >> host & 1) << from) & ~updated;
     guint64 places = state->key & ((G_GUINT64_CONSTANT(1) << UPDATED_SHIFT) - 1);
 
-    return (places ^ (guint64)(from ^ host) << (unit * PLACE_BITS)) | updated << UPDATED_SHIFT;
+    return (places ^ (guint64)(from ^ host) << (unit * PLACE_BITS)) | updated << UPDATED_SHIFT |
+           left << LEFT_SHIFT;
 }
 
 static void
@@ -225,7 +234,8 @@ expand(Search *self, guint64 key, guint level)
     state_init(&state, world, key);
     for (guint i = 0; i < world->unit_count; i++) {
         for (guint to = 0; to < world->host_count; to++) {
-            if (to == state.places[i] || (state.updated >> state.places[i] & 1) != 0 ||
+            if (to == state.places[i] ||
+                ((state.updated >> state.places[i] | state.left >> to) & 1) != 0 ||
                 !has_room(world, &state, i, to))
                 continue;
             guint extras = extras_of(state.updated, to);
@@ -258,7 +268,7 @@ search_level(Search *self, guint level)
         GArray *queue = level_at(self, level);
         guint64 key = g_array_index(queue, guint64, queue->len - 1);
         g_array_set_size(queue, queue->len - 1);
-        if (key >> UPDATED_SHIFT == all)
+        if ((key >> UPDATED_SHIFT & HOSTS_MASK) == all)
             return TRUE;
         if (seen_add(&self->seen, key))
             expand(self, key, level);
