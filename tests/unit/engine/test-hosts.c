@@ -413,8 +413,8 @@ test_another_machine_that_is_listed_stops_the_rollout(void **state)
 }
 
 /*
- * No host's VMs fit anywhere: some have to hop first, and where they made room others hop to. Such a
- * host is not closed when the first VM leaves it, or it would refuse the second.
+ * No host's VMs fit anywhere: some have to hop first, and where they made room others hop to. Such
+ * a host is not closed when the first VM leaves it, or it would refuse the second.
  */
 static void
 test_hosts_vm_hops_onto_a_host_that_a_vm_has_left(void **state)
