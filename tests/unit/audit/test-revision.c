@@ -9,7 +9,7 @@
 #include "small-world.h"
 
 #define STEP(id) (1u << (id))
-#define ALL (STEP(1) | STEP(2) | STEP(3) | STEP(4) | STEP(5) | STEP(6))
+#define ALL ((STEP(STEPS + 1) - 1) & ~STEP(0))
 #define REST (ALL & ~STEP(STEP_VM1) & ~STEP(STEP_VM2)) /* when both have arrived */
 
 static void
