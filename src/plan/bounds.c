@@ -32,6 +32,13 @@ room_of(const VrProblemHost *host, VrResource resource)
     return MAX(host->room.of[resource], host->load.of[resource]);
 }
 
+/* Of times that may be "never". */
+static gint64
+add_ms(gint64 a, gint64 b)
+{
+    return a > G_MAXINT64 - b ? G_MAXINT64 : a + b;
+}
+
 static int
 compare_descending(gconstpointer a, gconstpointer b)
 {
@@ -380,8 +387,9 @@ bound_pool(Fleet *self, Pool *pool, GArray *times)
     for (guint i = 0; i < pool->loaded->len; i++)
         bounds->migrations += pool->problem->hosts[g_array_index(pool->loaded, guint, i)].vms->len;
     self->migrations_ms += (gint64)pool->migrations_ms;
-    self->canary_from_ms = MIN(self->canary_from_ms, (pool->has_updated ? 0 : pool->update_min_ms) +
-                                                         pool->migration_min_ms);
+    self->canary_from_ms =
+        MIN(self->canary_from_ms,
+            add_ms(pool->has_updated ? 0 : pool->update_min_ms, pool->migration_min_ms));
 }
 
 /* In a plan without extras; what it takes is not there if no host is updated or empty. */
@@ -395,12 +403,12 @@ bound_pool_one_migration(Fleet *self, const Pool *pool, gint64 canary_ms)
     gint64 down_max =
         MIN(vr_policy_hosts_down_max(pool->problem->policy, pool->problem->host_count),
             count_down_max(pool));
-    gint64 growth_ms, path_ms = start_ms + pool->drain_max_ms + gate_ms;
 
     if (pool->loaded->len == 0 || start_ms == G_MAXINT64)
         return;
-    growth_ms =
-        bound_growth(pool, down_max, gate_ms, canary_ms > 0 ? self->canary_from_ms + canary_ms : 0);
+    gint64 path_ms = add_ms(start_ms, add_ms(pool->drain_max_ms, gate_ms));
+    gint64 growth_ms = bound_growth(pool, down_max, gate_ms,
+                                    canary_ms > 0 ? add_ms(self->canary_from_ms, canary_ms) : 0);
     bounds->makespan_one_migration_ms =
         MAX(bounds->makespan_one_migration_ms,
             MAX(MAX(growth_ms, path_ms), bound_area(pool, gate_ms, TRUE)));
