@@ -223,12 +223,13 @@ typedef struct {
 
     /* update */
     gint64 expired_since_us; /* its proofs become old before their time: since then; 0 */
-    guint rounds;       /* lists that proved the host empty in a row; closing: its stage failed */
-    gboolean reattach;  /* a stage of an earlier process: find out how it ended, do not begin it */
-    gboolean was_down;  /* apply has begun */
-    gboolean set_aside; /* its host is lost: a person is asked, and the others go on without it */
-    gboolean rebooted;  /* since then: its boot id must become a new one */
-    char *facts_before; /* also of a gate: of the boot that a person was asked about */
+    guint rounds;      /* lists that proved the host empty in a row; closing: its stage failed */
+    gboolean reattach; /* a stage of an earlier process: find out how it ended, do not begin it */
+    gboolean was_down; /* apply has begun */
+    gboolean
+        set_aside; /* its host is lost: a person is asked, the others go on; until it is retried */
+    gboolean rebooted;         /* since then: its boot id must become a new one */
+    char *facts_before;        /* also of a gate: of the boot that a person was asked about */
     char *facts_before_reboot; /* its boot id must change */
     char *facts_after;
 } VrStepState;

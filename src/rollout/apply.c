@@ -191,7 +191,9 @@ enter_update_phase(VrStepState *step, VrPhase from, const VrEvent *event)
     if (event->phase == VR_PHASE_RETURNING)
         step->rebooted = TRUE;
     if (event->phase == VR_PHASE_UPDATED)
-        step->was_down = step->set_aside = FALSE;
+        step->was_down = FALSE;
+    if (from == VR_PHASE_NEEDS_OPERATOR) /* whatever it asks next holds the others up again */
+        step->set_aside = FALSE;
     if (from == VR_PHASE_APPLYING || from == VR_PHASE_REBOOTING)
         note_expiry(step, event);
     step->rounds = event->round;

@@ -160,6 +160,14 @@ test_losing_the_only_empty_host_stops_nothing(void **state)
     revising_assert_doubted(world, "answer nothing"); /* only the lost host is left */
     revising_assert_replays(world);
 
+    /* Tried again too early it asks for itself, and may be set aside once more. */
+    vr_engine_ask(world->engine, VR_INPUT_RETRY, "h4", NULL);
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_false(revising_find_step(world, VR_STEP_UPDATE, "h4")->set_aside);
+    revising_revise_automatically(world);
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+
     /* A person brings it back. */
     world->hosts[3].reachable = TRUE;
     vr_engine_ask(world->engine, VR_INPUT_RETRY, "h4", NULL);
