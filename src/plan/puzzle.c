@@ -12,7 +12,7 @@
 typedef struct {
     guint8 places[BLOCKS_MAX];
     guint8 updated;
-    guint8 leaving; /* VMs have left it for updated hosts */
+    guint8 leaving; /* a VM has left it: it is closed until it is updated */
 } Board;
 
 /* One placement and the cheapest way to it that is known. */
@@ -150,8 +150,7 @@ try_hop(Puzzle *self, const State *from, guint index, guint8 block, guint8 targe
         vr_capacity_fit(self->capacity, self->blocks[block], self->hosts[target]) != VR_FIT_YES)
         return;
     board.places[block] = target;
-    if (forward)
-        board.leaving |= (guint8)(1u << source);
+    board.leaving |= (guint8)(1u << source);
     update_empty(self, &board);
     push(self, (State){.key = pack_board(self, &board),
                        .parent = index,

@@ -19,7 +19,7 @@ typedef struct {
 /*
  * (element-type VrHop) (transfer full) NULL: there is no way, or the fleet has more than one pool,
  * 8 hosts or 16 blocks, spare hosts to keep, or too many placements. Never takes a VM off an
- * updated host, nor onto one that VMs have left for updated ones.
+ * updated host, nor onto one that a VM has left: a source is closed from its first migration on.
  */
 GArray *vr_puzzle_solve(const VrProblem *problem);
 

@@ -74,23 +74,7 @@ has_slot(const VrRollout *self, const VrWork *work, const VrPlanStep *plan)
            out < limits->migrations_out_per_host && in < limits->migrations_in_per_host;
 }
 
-/* A host that a VM is still to hop to stays open: closed, it would refuse it. */
-static gboolean
-awaits_arrival(const VrRollout *rollout, const char *host)
-{
-    for (guint i = 0; i < rollout->steps->len; i++) {
-        const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && step->plan->extra &&
-            !vr_phase_is_satisfied(step->phase) && g_strcmp0(step->plan->target, host) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/*
- * A migration may begin once its source is closed; if that has not begun, it begins now. A hop off
- * a host that others are still to hop to is the exception.
- */
+/* A migration may begin once its source is closed; if that has not begun, it begins now. */
 static gboolean
 begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
 {
@@ -98,9 +82,6 @@ begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
     const VrStepState *closing =
         step->source_update >= 0 ? vr_rollout_step(rollout, (guint)step->source_update) : NULL;
 
-    if (closing != NULL && closing->phase == VR_PHASE_PENDING && step->plan->extra &&
-        awaits_arrival(rollout, step->plan->source))
-        closing = NULL;
     if (closing != NULL && closing->phase == VR_PHASE_PENDING) {
         vr_deciding_enter(self, closing, VR_PHASE_CLOSING, NULL);
         return TRUE;

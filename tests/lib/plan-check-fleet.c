@@ -192,6 +192,8 @@ check_ends(Check *self, const StepFacts *step)
         check_breaks(self, id, "is no extra and not onto an updated host");
     if (target->held_count > 0)
         check_breaks(self, id, "%s is a refuge and takes a VM", name_of(self, step->target));
+    if (target->closed)
+        check_breaks(self, id, "%s is closed since a VM left it", name_of(self, step->target));
 }
 
 static void
@@ -208,6 +210,7 @@ start_migration(Check *self, StepFacts *step)
     if (vm->left >= 0)
         check_breaks(self, id, "the VM leaves in its gate");
     check_ends(self, step);
+    self->hosts_now[step->source].closed = TRUE;
     vm->target = step->target;
     occupy(self, step->target, step->vm, 1);
     check_spare(self, id);
@@ -319,6 +322,7 @@ check_end_step(Check *self, guint index)
     case VR_STEP_UPDATE:
         host->down = FALSE;
         host->updated = TRUE;
+        host->closed = FALSE;
         break;
     case VR_STEP_GATE:
         end_gate(self, index);

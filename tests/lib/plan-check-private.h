@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
     gboolean updated, down;
+    gboolean closed;               /* a VM has left it; until it is updated */
     gint64 memory_mib, vcpus, cpu; /* in use, places for VMs on their way included */
     guint vm_count;                /* there or on their way */
     guint held_count;              /* VMs that left, whose gates have not passed */

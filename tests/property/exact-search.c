@@ -6,8 +6,8 @@
 #define STATES_MAX 150000
 
 /*
- * Three bits for each unit's host; above them the updated hosts, and those that units have left for
- * updated ones: they are kept free for the way back.
+ * Three bits for each unit's host; above them the updated hosts, and those that units have left:
+ * a source is closed from its first migration until it is updated.
  */
 #define PLACE_BITS 3
 #define UPDATED_SHIFT (EXACT_UNITS_MAX * PLACE_BITS)
@@ -201,7 +201,7 @@ key_after(const State *state, guint unit, guint host)
 {
     guint8 from = state->places[unit];
     guint64 updated = state->updated | (state->counts[from] == 1 ? 1u << from : 0);
-    guint64 left = (state->left | (state->updated >> host & 1) << from) & ~updated;
+    guint64 left = (state->left | 1u << from) & ~updated;
     guint64 places = state->key & ((G_GUINT64_CONSTANT(1) << UPDATED_SHIFT) - 1);
 
     return (places ^ (guint64)(from ^ host) << (unit * PLACE_BITS)) | updated << UPDATED_SHIFT |

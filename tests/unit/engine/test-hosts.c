@@ -412,31 +412,6 @@ test_another_machine_that_is_listed_stops_the_rollout(void **state)
     fake_world_free(world);
 }
 
-/*
- * No host's VMs fit anywhere: some have to hop first, and where they made room others hop to. Such
- * a host is not closed when the first VM leaves it, or it would refuse the second.
- */
-static void
-test_hosts_vm_hops_onto_a_host_that_a_vm_has_left(void **state)
-{
-    static const gint64 sizes[4][2] = {{8, 3}, {12, 0}, {10, 1}, {7, 6}};
-    FakeWorld *world = fake_world_new_full(4, 2);
-    (void)state;
-
-    for (guint v = 0; v < world->vm_count; v++) {
-        world->vms[v].memory_mib = 1000 * sizes[v / 2][v % 2];
-        if (sizes[v / 2][v % 2] == 0)
-            world->vms[v].at[v / 2] = VR_SIDE_ABSENT;
-    }
-    fake_world_start(world);
-    assert_true(fake_world_run(world));
-    assert_phase(world, VR_ROLLOUT_DONE);
-    assert_int_equal(world->migrations_issued, 7 + 4);
-    for (guint h = 0; h < world->host_count; h++)
-        assert_int_equal(world->hosts[h].applied, 1);
-    fake_world_free(world);
-}
-
 int
 main(void)
 {
@@ -454,7 +429,6 @@ main(void)
         cmocka_unit_test(test_host_that_is_another_machine_stops_the_rollout),
         cmocka_unit_test(test_another_machine_that_is_listed_stops_the_rollout),
         cmocka_unit_test(test_boot_that_cannot_be_asked_for_is_asked_for_again),
-        cmocka_unit_test(test_hosts_vm_hops_onto_a_host_that_a_vm_has_left),
         cmocka_unit_test(test_target_without_anything_to_update_is_asked_for_its_boot_too),
     };
 
