@@ -227,24 +227,12 @@ check_define(SimAuditor *self, const SimFact *fact, gboolean disturbed)
         acts(self, fact, SIM_RULE_I4, "it is defined where it is not alive");
 }
 
-static void
-check_postcopy(SimAuditor *self, const SimFact *fact)
-{
-    audit_count(self, SIM_RULE_I7);
-    for (guint i = 0; i < self->host_count; i++) {
-        if (sim_copy(self->world, fact->vm, i)->qemu == SIM_QEMU_POSTCOPY &&
-            !audit_changed_unseen(&audit_vm(self, fact->vm)->at[i]))
-            acts(self, fact, SIM_RULE_I7, "it is in post-copy");
-    }
-}
-
 void
 audit_action_begins(SimAuditor *self, const SimFact *fact)
 {
     const AuditCopy *known = &audit_vm(self, fact->vm)->at[fact->host];
     gboolean disturbed = audit_vm_disturbed_since(self, fact->vm, known->read_us);
 
-    check_postcopy(self, fact);
     audit_count(self, fact->action == VR_ACTION_RESUME_SOURCE ? SIM_RULE_I5 : SIM_RULE_I4);
     switch (fact->action) {
     case VR_ACTION_DESTROY_SOURCE:

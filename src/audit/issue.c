@@ -21,6 +21,22 @@ check_controller(SimAuditor *self, const SimFact *fact, const char *what)
     }
 }
 
+/*
+ * Nothing is to be asked of a VM in post-copy. What begins after all was asked for before anybody
+ * could know; no call can be recalled.
+ */
+static void
+check_postcopy(SimAuditor *self, const SimFact *fact, const char *what)
+{
+    audit_count(self, SIM_RULE_I7);
+    for (guint i = 0; i < self->host_count; i++) {
+        if (sim_copy(self->world, fact->vm, i)->qemu == SIM_QEMU_POSTCOPY &&
+            !audit_changed_unseen(&audit_vm(self, fact->vm)->at[i]))
+            audit_breach(self, SIM_RULE_I7, "%s: %s is issued while it is in post-copy on %s",
+                         audit_vm_name(self, fact->vm), what, audit_host_name(self, i));
+    }
+}
+
 /* The call of a record is issued once: after a restart it is observed, never called again. */
 static void
 check_once(SimAuditor *self, guint id, const char *what)
@@ -60,6 +76,7 @@ audit_issue_migration(SimAuditor *self, const SimFact *fact)
         audit_breach(self, SIM_RULE_L3, "%s: its migration begins after the rollout was stopped",
                      name);
     audit_split(self, fact);
+    check_postcopy(self, fact, "migrate");
     audit_migration_issued(self, fact, id);
     audit_placement(self, fact);
 }
@@ -111,6 +128,7 @@ audit_issue_action(SimAuditor *self, const SimFact *fact)
     }
     check_once(self, id, action);
     audit_split(self, fact);
+    check_postcopy(self, fact, action);
     audit_action_issued(self, fact, id);
 }
 

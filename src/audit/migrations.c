@@ -82,19 +82,6 @@ check_target_is_good(SimAuditor *self, const SimFact *fact, guint id)
         audit_breach(self, SIM_RULE_I17, "%s: sent to %s, which is not updated", name, target);
 }
 
-/* libvirt would refuse it; nothing is to be asked of it. */
-static void
-check_postcopy(SimAuditor *self, const SimFact *fact)
-{
-    audit_count(self, SIM_RULE_I7);
-    for (guint i = 0; i < self->host_count; i++) {
-        if (sim_copy(self->world, fact->vm, i)->qemu == SIM_QEMU_POSTCOPY &&
-            !audit_changed_unseen(&audit_vm(self, fact->vm)->at[i]))
-            audit_breach(self, SIM_RULE_I7, "%s: migrated while in post-copy on %s",
-                         audit_vm_name(self, fact->vm), audit_host_name(self, i));
-    }
-}
-
 /* From its first migration on: what comes meanwhile would be there when it is updated. */
 static void
 check_source_is_closed(SimAuditor *self, const SimFact *fact)
@@ -121,7 +108,6 @@ audit_migration_issued(SimAuditor *self, const SimFact *fact, guint step)
     };
 
     check_alone(self, fact);
-    check_postcopy(self, fact);
     check_source_is_closed(self, fact);
     check_target_is_free(self, fact);
     check_target_is_good(self, fact, step);
@@ -272,7 +258,6 @@ audit_migration_begins(SimAuditor *self, const SimFact *fact)
                      vr_phase_to_string(step->phase));
     if (other != NULL && !other->foreign)
         audit_breach(self, SIM_RULE_I6, "%s: a second migration begins", name);
-    check_postcopy(self, fact);
     check_copies(self, fact);
     check_limits(self, fact);
     vm->step = call.step;
