@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Is an updated host bad, crowded, or is it something else? Pure: samples in, verdicts out; no
- * clock (every sample brings its time), no files, integers only. What is judged is the host: the median
- * over its VMs of each VM's own shift against its own baseline, less the shift of VMs on untouched
- * hosts at the same time. Time is counted in samples (one interval of the watch, 10 s as shipped).
- * Limits, their sources and what they cannot do: docs/reference/health.md.
+ * clock (every sample brings its time), no files, integers only. What is judged is the host: the
+ * median over its VMs of each VM's own shift against its own baseline, less the shift of VMs on
+ * untouched hosts at the same time. Time is counted in samples (one interval of the watch, 10 s as
+ * shipped). Limits, their sources and what they cannot do: docs/reference/health.md.
  *
  *     before      vr_baseline_collector_add … per VM of the source and per interval
  *     migrating   vr_baseline_collector_make → VrBaseline, into the journal
