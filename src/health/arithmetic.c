@@ -58,6 +58,21 @@ vr_crowding_kappa(gint64 cpu_permille)
 }
 
 gint64
+vr_crowding_load(gint64 kappa)
+{
+    gint64 low = 20, high = 980;
+
+    while (low < high) {
+        const gint64 middle = (low + high + 1) / 2;
+        if (vr_crowding_kappa(middle) <= kappa)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+gint64
 vr_ppm(gint64 part, gint64 whole)
 {
     return whole > 0 ? part * 1000000 / whole : 0;

@@ -20,7 +20,7 @@
 typedef struct {
     VrSums sums;
     guint with_requests; /* intervals */
-    gint32 cpu_sum_permille;
+    gint64 kappa_sum;
     guint cpu_count;
     guint samples; /* read or not */
 } Block;
@@ -52,7 +52,7 @@ vr_baseline_collector_add(VrBaselineCollector *self, const VrHealthSample *sampl
     block->with_requests += interval.requests > 0;
     block->samples++;
     if (cpu_permille >= 0) {
-        block->cpu_sum_permille += (gint32)MIN(cpu_permille, 1000);
+        block->kappa_sum += vr_crowding_kappa(cpu_permille);
         block->cpu_count++;
     }
 }
@@ -67,7 +67,7 @@ add_block(Block *total, const Block *block)
     total->sums.vcpu_ms += block->sums.vcpu_ms;
     total->sums.present += block->sums.present;
     total->with_requests += block->with_requests;
-    total->cpu_sum_permille += block->cpu_sum_permille;
+    total->kappa_sum += block->kappa_sum;
     total->cpu_count += block->cpu_count;
 }
 
@@ -93,7 +93,7 @@ vr_baseline_collector_make(const VrBaselineCollector *self)
                            .steal_ppm = -1};
 
     if (total.cpu_count > 0)
-        baseline.source_cpu_permille = total.cpu_sum_permille / (gint32)total.cpu_count;
+        baseline.source_cpu_permille = vr_crowding_load(total.kappa_sum / total.cpu_count);
     if (sums->present < SAMPLES_MIN)
         return baseline;
     baseline.active = is_active(&total);

@@ -23,18 +23,18 @@ vr_cpu_ring_put(VrCpuRing *self, guint64 index, gint64 cpu_permille)
 }
 
 gint64
-vr_cpu_ring_mean(const VrCpuRing *self, guint64 newest, guint window)
+vr_cpu_ring_load(const VrCpuRing *self, guint64 newest, guint window)
 {
-    gint64 sum = 0, count = 0;
+    gint64 kappa_sum = 0, count = 0;
 
     for (guint i = 0; i < window; i++) {
         const gint64 permille = self->permille[(newest - i) % VR_RING_SAMPLES];
         if (permille >= 0) {
-            sum += permille;
+            kappa_sum += vr_crowding_kappa(permille);
             count++;
         }
     }
-    return count > 0 ? sum / count : -1;
+    return count > 0 ? vr_crowding_load(kappa_sum / count) : -1;
 }
 
 /* Steal that is no surprise: the baseline, grown as load has grown, or what load alone explains. */

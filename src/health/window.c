@@ -221,7 +221,7 @@ set_limits(const VrJudged *self, VrHealthWindow *window, const VrControlShift *c
 VrHealthWindow
 vr_window_compute(VrJudged *self, VrSpan span, gboolean critical)
 {
-    const gint64 cpu_permille = vr_cpu_ring_mean(&self->cpu, self->newest, vr_span_samples(span));
+    const gint64 cpu_permille = vr_cpu_ring_load(&self->cpu, self->newest, vr_span_samples(span));
     const VrControlShift controls = vr_judged_controls(self, span);
     Columns columns = columns_begin(self);
 
