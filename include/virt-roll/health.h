@@ -195,6 +195,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrControlGroup, vr_control_group_free)
     X(before_ppm)              /* steal before, median */                                          \
     X(control_excess_permille) /* what untouched VMs have too; taken off */                        \
     X(control_shift_q8)                                                                            \
+    X(cpu_felt_permille)   /* the steady load that crowds as much as this window did */            \
     X(cpu_permille)        /* of the host by its VMs, mean */                                      \
     X(evaluated)           /* 0: less than half of the samples are there */                        \
     X(excess_permille)     /* steal over the expected, less controls, median */                    \

@@ -289,7 +289,8 @@ compute_shift(VrControlGroup *self, const Epoch *epoch, VrSpan span)
             (baseline->steal_ppm < 0 && baseline->latency_us == 0))
             continue;
         const VrCpuRing *cpu = &host_at(self, vm->host)->cpu;
-        const VrSurroundings around = {.cpu_permille = vr_cpu_ring_load(cpu, self->newest, window)};
+        const VrSurroundings around = {
+            .cpu_permille = vr_cpu_ring_load(cpu, self->newest, window).felt_permille};
         columns.hosts[shift.vms++] = vm->host;
         columns_add(&columns, &sums, baseline, &around, requests_min);
     }

@@ -167,9 +167,9 @@ vr_witnesses_fill(const VrJudged *self, VrHealthRule rule, VrHealthEvidence *evi
             continue;
         const gboolean silent =
             !vr_judged_testimony(self, candidate.vm, VR_SPAN_RELATIVE,
-                                 evidence->relative.cpu_permille, &candidate.testimony) &&
+                                 evidence->relative.cpu_felt_permille, &candidate.testimony) &&
             !vr_judged_testimony(self, candidate.vm, VR_SPAN_CRITICAL,
-                                 evidence->critical.cpu_permille, &candidate.testimony);
+                                 evidence->critical.cpu_felt_permille, &candidate.testimony);
         if (silent)
             candidate.testimony = (VrTestimony){0};
         if (set_score(&candidate, order))

@@ -180,10 +180,10 @@ crowded_at(const VrHealthEvidence *evidence, gint64 part)
 {
     const VrHealthWindow *window = &evidence->relative;
 
-    return window->evaluated && window->steal_vms > 0 && window->cpu_permille >= 0 &&
+    return window->evaluated && window->steal_vms > 0 && window->cpu_felt_permille >= 0 &&
            evidence->cpu_before_permille >= 0 &&
            window->excess_raw_permille >= CROWDED_STEAL_PERMILLE / part &&
-           window->cpu_permille >= evidence->cpu_before_permille + CROWDED_CPU_PERMILLE / part;
+           window->cpu_felt_permille >= evidence->cpu_before_permille + CROWDED_CPU_PERMILLE / part;
 }
 
 static gboolean

@@ -22,19 +22,22 @@ vr_cpu_ring_put(VrCpuRing *self, guint64 index, gint64 cpu_permille)
     self->permille[index % VR_RING_SAMPLES] = (gint16)CLAMP(cpu_permille, -1, 1000);
 }
 
-gint64
+VrCpuLoad
 vr_cpu_ring_load(const VrCpuRing *self, guint64 newest, guint window)
 {
-    gint64 kappa_sum = 0, count = 0;
+    gint64 sum = 0, kappa_sum = 0, count = 0;
 
     for (guint i = 0; i < window; i++) {
         const gint64 permille = self->permille[(newest - i) % VR_RING_SAMPLES];
         if (permille >= 0) {
+            sum += permille;
             kappa_sum += vr_crowding_kappa(permille);
             count++;
         }
     }
-    return count > 0 ? vr_crowding_load(kappa_sum / count) : -1;
+    if (count == 0)
+        return (VrCpuLoad){-1, -1};
+    return (VrCpuLoad){sum / count, vr_crowding_load(kappa_sum / count)};
 }
 
 /* Steal that is no surprise: the baseline, grown as load has grown, or what load alone explains. */

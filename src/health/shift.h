@@ -17,12 +17,16 @@ typedef struct {
 } VrCpuRing;
 
 void vr_cpu_ring_put(VrCpuRing *self, guint64 index, gint64 cpu_permille);
-/* The steady load that crowds as much as that window did; -1: never read in it. */
-gint64 vr_cpu_ring_load(const VrCpuRing *self, guint64 newest, guint window);
+/* -1: never read in that window. */
+typedef struct {
+    gint64 mean_permille;
+    gint64 felt_permille; /* the steady load that crowds as much as this one did */
+} VrCpuLoad;
+VrCpuLoad vr_cpu_ring_load(const VrCpuRing *self, guint64 newest, guint window);
 
 /* What holds for all VMs of a host in a window. */
 typedef struct {
-    gint64 cpu_permille; /* of vr_cpu_ring_load */
+    gint64 cpu_permille; /* as it was felt; -1: unknown */
     gint64 crowding_q20; /* ppm of steal per kappa x 2^20; 0: not predicted from load alone */
     gboolean doubled;    /* what crowding explains counts twice, in favour of the host */
 } VrSurroundings;

@@ -221,17 +221,18 @@ set_limits(const VrJudged *self, VrHealthWindow *window, const VrControlShift *c
 VrHealthWindow
 vr_window_compute(VrJudged *self, VrSpan span, gboolean critical)
 {
-    const gint64 cpu_permille = vr_cpu_ring_load(&self->cpu, self->newest, vr_span_samples(span));
+    const VrCpuLoad cpu = vr_cpu_ring_load(&self->cpu, self->newest, vr_span_samples(span));
     const VrControlShift controls = vr_judged_controls(self, span);
     Columns columns = columns_begin(self);
 
-    collect(self, &columns, span, cpu_permille);
+    collect(self, &columns, span, cpu.felt_permille);
     const guint steals = columns.steal_vms, ios = columns.io_vms;
     VrHealthWindow window = {
         .before_ppm = vr_median(columns.before, steals, -1),
         .control_excess_permille = controls.excess_permille,
         .control_shift_q8 = controls.shift_q8,
-        .cpu_permille = cpu_permille,
+        .cpu_felt_permille = cpu.felt_permille,
+        .cpu_permille = cpu.mean_permille,
         .evaluated = columns.wanted > 0 && columns.present * 2 >= columns.wanted,
         .excess_permille = vr_median(columns.excess, steals, -1),
         .excess_raw_permille = vr_median(columns.raw, steals, -1),
