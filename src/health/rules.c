@@ -241,8 +241,8 @@ no_controls(const VrHealthEvidence *evidence)
 static gboolean
 too_few(const VrHealthEvidence *evidence)
 {
-    return evidence->sample >= JUDGED_SAMPLES && evidence->critical.steal_vms < JUDGED_VMS &&
-           evidence->critical.io_vms < JUDGED_VMS;
+    return evidence->unread_row == 0 && evidence->sample >= JUDGED_SAMPLES &&
+           evidence->critical.steal_vms < JUDGED_VMS && evidence->critical.io_vms < JUDGED_VMS;
 }
 
 /* In the order in which they are asked. */
