@@ -89,8 +89,7 @@ vr_host_judge_sample(VrHostJudge *self, guint slot, const VrHealthSample *sample
 
     if (vm->given == index) /* the second one of an interval */
         return;
-    const VrInterval interval = vr_reading_take(&vm->reading, sample);
-    vr_ring_put(&vm->ring, index, index > vm->ready ? interval : (VrInterval){0});
+    vr_ring_put(&vm->ring, index, vr_reading_take(&vm->reading, sample));
     vm->given = index;
     self->judged.now_ms = MAX(self->judged.now_ms, vm->reading.last.at_ms);
     self->read = self->read || vm->reading.missed_row == 0;

@@ -52,7 +52,7 @@ vr_judged_controls(const VrJudged *self, VrSpan span)
 
     for (guint i = 0; i < self->vms->len; i++) {
         const VrJudgedVm *vm = vr_judged_vm(self, i);
-        if (vr_judged_age(self, vm) < vr_span_samples(span))
+        if (vr_judged_age(self, vm) == 0)
             continue;
         const VrControlShift *shift = control_shift(self, vm->epoch, span);
         if (first)
