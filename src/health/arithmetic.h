@@ -14,8 +14,8 @@ gint64 vr_log2_q8(gint64 value);
 
 /*
  * How steal rises with the load u of a host, in arbitrary units: u * u * 1000 / (1000 - u), with u
- * in permille, clamped to 20..980. Only ratios of it mean something. Spells of crowding hurt more than
- * a mean load shows, so means are taken of kappa, and the load that is spoken of is the steady one
+ * in permille, clamped to 20..980. Only ratios of it mean something. Spells of crowding hurt more
+ * than a mean load shows, so means are taken of kappa, and the load that is felt is the steady one
  * with as much of it.
  */
 gint64 vr_crowding_kappa(gint64 cpu_permille);
