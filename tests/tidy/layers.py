@@ -25,6 +25,7 @@ PUBLIC_HEADERS = {
     "rollout.h": "rollout",
     "revision.h": "rollout",
     "health.h": "health",
+    "way-back.h": "rollout",
     "engine.h": "engine",
 }
 
