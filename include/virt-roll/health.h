@@ -184,6 +184,11 @@ void vr_control_group_host_cpu(VrControlGroup *self, guint host, gint64 cpu_perm
 void vr_control_group_advance(VrControlGroup *self);
 /* Baselines of now, for VMs that are about to migrate. Marks within 30 samples share an epoch. */
 gint64 vr_control_group_mark(VrControlGroup *self);
+/* An epoch's baselines by slot, for the journal; NULL: no such epoch (any more). Borrowed. */
+const VrBaseline *vr_control_group_baselines(const VrControlGroup *self, gint64 epoch,
+                                             guint *out_count);
+/* After a restart: the same back, with the same hosts and VMs in the same slots. A new epoch. */
+gint64 vr_control_group_restore(VrControlGroup *self, const VrBaseline *baselines, guint count);
 void vr_control_group_free(VrControlGroup *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrControlGroup, vr_control_group_free)
 
