@@ -130,7 +130,7 @@ typedef struct {
 /* What a VM was like before its migration; goes into the journal. */
 #define VR_BASELINE_FIELDS(X)                                                                      \
     X(active)              /* 1: so many requests that none for half a minute says something */    \
-    X(at_ms)               /* of its last sample */                                                \
+    X(at_ms)               /* of its last sample; by the clock of those that follow */             \
     X(latency_us)          /* per request; 0: unknown, too few requests */                         \
     X(runnable_ppm)        /* of wall time per vCPU; -1: unknown */                                \
     X(source_cpu_permille) /* of the source by its VMs; -1: unknown */                             \
