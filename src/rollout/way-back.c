@@ -221,7 +221,7 @@ append_host_step(VrWayBack *self, VrStepKind kind, const char *host, const char 
     return step->id;
 }
 
-/* The latest step that closes or opens the host beside its update, of the plan or added just now. */
+/* The latest step that closes or opens the host beside its update, planned or added just now. */
 static const VrPlanStep *
 find_host_step(const Composing *self, const char *host)
 {

@@ -88,10 +88,8 @@ tell_asked(Run *self, VrInputKind kind, guint host)
 static void
 ask(Run *self, VrInputKind kind, const char *subject)
 {
-    gboolean is_of_host =
-        kind == VR_INPUT_RETRY || kind == VR_INPUT_UNDO || kind == VR_INPUT_RELEASE;
-
-    tell_asked(self, kind, is_of_host ? sim_world_find_host(self->world, subject) : SIM_NOWHERE);
+    tell_asked(self, kind,
+               subject != NULL ? sim_world_find_host(self->world, subject) : SIM_NOWHERE);
     vr_engine_ask(self->engine, kind, subject, "simulated");
 }
 
@@ -267,7 +265,7 @@ begin_calm(Run *self)
     self->quiet_since_us = self->world->now_us;
 }
 
-/* He mends first, waits until the dust has settled, looks at every VM, and then takes it up. */
+/* He mends, waits until the dust has settled, looks at every VM, and then takes it up. */
 static void
 repair(Run *self)
 {
