@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <virt-roll/enum.h>
+#include <virt-roll/monitoring.h>
 
 G_BEGIN_DECLS
 
@@ -74,6 +74,9 @@ typedef struct {
     VrLimits limits;
     VrMigrationPolicy migration;
     VrRecoveryPolicy recovery;
+    VrMonitoringPolicy monitoring;
+    GPtrArray *alerts;        /* (element-type VrAlertRule) first match wins; never changed */
+    GPtrArray *queries;       /* (element-type VrQueryRule) never changed */
     VrOfflineVms offline_vms; /* [leave] */
     VrRevise revise;          /* [ask] may a rollout revise its plan by itself? */
     gboolean partial;         /* [FALSE] do what can be done, leave the other hosts out */

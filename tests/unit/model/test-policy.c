@@ -23,7 +23,8 @@ test_policy_empty_file_means_the_defaults(void **state)
     assert_string_equal(a, b);
     assert_string_equal(
         a,
-        "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"allow\","
+        "{\"alerts\":[],\"format\":\"virt-roll-policy/1\",\"limits\":{"
+        "\"extra_migrations_needed\":\"allow\","
         "\"extra_migrations_permille\":0,\"gate_canary_s\":0,\"gate_s\":0,\"headroom_permille\":20,"
         "\"hosts_down_max\":\"10%\",\"hosts_down_per_domain_max\":0,\"hosts_lost_max\":0,"
         "\"migration_overhead_ms\":2000,"
@@ -32,13 +33,17 @@ test_policy_empty_file_means_the_defaults(void **state)
         "\"stream_mib_per_s\":1000,"
         "\"target_cpu_permille_max\":0},\"migration\":{\"attempts_max\":3,\"backoff_s\":300,"
         "\"defer_s\":900,\"deferrals_max\":8,\"stall_s\":60,\"tls\":false},"
-        "\"offline_vms\":\"leave\",\"partial\":false,\"recovery\":{\"agree_ms\":2000,"
+        "\"monitoring\":{\"post_alerts\":false,\"silence\":false},"
+        "\"offline_vms\":\"leave\",\"partial\":false,\"queries\":[],\"recovery\":{\"agree_ms\":"
+        "2000,"
         "\"fence_ms\":60000,\"hold_ms\":600000,\"hold_unknown_ms\":1800000,\"poll_max_ms\":5000,"
         "\"poll_ms\":200,\"return_s\":1200},\"revise\":\"ask\"}");
 }
 
 static const char everything[] =
-    "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"refuse\","
+    "{\"alerts\":[{\"match\":{\"alertname\":\"Host*\",\"severity\":\"critical\"},"
+    "\"meaning\":\"migrate-back\"}],"
+    "\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"refuse\","
     "\"extra_migrations_permille\":50,\"gate_canary_s\":3600,\"gate_s\":600,"
     "\"headroom_permille\":100,\"hosts_down_max\":3,\"hosts_down_per_domain_max\":1,"
     "\"hosts_lost_max\":2,"
@@ -47,8 +52,14 @@ static const char everything[] =
     "\"stream_link_permille\":400,"
     "\"stream_mib_per_s\":900,\"target_cpu_permille_max\":700},\"migration\":{\"attempts_max\":5,"
     "\"backoff_s\":2,\"defer_s\":7,\"deferrals_max\":1,\"stall_s\":11,\"tls\":true},"
+    "\"monitoring\":{\"post_alerts\":true,\"silence\":true},"
     "\"name\":\"quarterly\",\"offline_vms\":\"block\","
-    "\"partial\":true,\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
+    "\"partial\":true,\"queries\":["
+    "{\"healthy\":\"empty\",\"name\":\"quiet\",\"present\":\"up{h=\\\"${host}\\\"}\","
+    "\"query\":\"ALERTS{h=\\\"${host}\\\"}\"},"
+    "{\"healthy\":\"at-most\",\"limit\":-3,\"name\":\"load\",\"query\":\"l{h=\\\"${host}\\\"}\"}]"
+    ","
+    "\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
     "\"hold_unknown_ms\":90000,\"poll_max_ms\":1000,\"poll_ms\":100,\"return_s\":60},"
     "\"revise\":\"automatic\"}";
 
@@ -60,6 +71,8 @@ test_policy_every_field_is_kept(void **state)
     assert_int_equal(policy->limits.hosts_down_max, 3);
     assert_int_equal(policy->recovery.return_s, 60);
     assert_true(policy->migration.tls);
+    assert_int_equal(policy->alerts->len, 1);
+    assert_int_equal(policy->queries->len, 2);
     g_autoptr(VrPolicy) copy = vr_policy_copy(policy);
     g_autofree char *text = vr_policy_format(copy);
     assert_string_equal(text, everything);
