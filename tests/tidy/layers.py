@@ -8,7 +8,7 @@ from posixpath import basename, dirname
 import ctext
 from project import line_at, rule
 
-CORE = ("base", "model", "plan", "rollout")
+CORE = ("base", "model", "alert", "plan", "rollout")
 
 # The public headers are one folder; each belongs to the lowest layer that may speak of it.
 PUBLIC_HEADERS = {
@@ -18,6 +18,8 @@ PUBLIC_HEADERS = {
     "fleet.h": "model",
     "inventory.h": "model",
     "policy.h": "model",
+    "monitoring.h": "model",
+    "alert.h": "alert",
     "plan.h": "plan",
     "tradeoff.h": "plan",
     "recovery.h": "rollout",

@@ -125,6 +125,7 @@ SOURCES = [
 OBJECTS = [
     CallPlant("core-purity", "base", BASE, "g_get_real_time"),
     CallPlant("core-purity", "model", "src/model/planted.c", "getenv"),
+    CallPlant("core-purity", "alert", "src/alert/planted.c", "g_get_real_time"),
     CallPlant("core-purity", "plan", "src/plan/planted.c", "g_hash_table_foreach"),
     CallPlant("core-purity", "rollout", "src/rollout/planted.c", "__printf_chk"),
     CallPlant("core-purity", "engine", "src/engine/planted.c", "g_log"),
