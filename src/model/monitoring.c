@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <virt-roll/monitoring.h>
+#include <virt-roll/monitor.h>
 
 #include <string.h>
 
@@ -8,6 +8,8 @@
 VR_DEFINE_ENUM(VrAlertMeaning, vr_alert_meaning, VR_ALERT_MEANINGS)
 VR_DEFINE_ENUM(VrHealthyWhen, vr_healthy_when, VR_HEALTHY_WHENS)
 VR_DEFINE_ENUM(VrProbeKind, vr_probe_kind, VR_PROBE_KINDS)
+VR_DEFINE_ENUM(VrQueryAnswer, vr_query_answer, VR_QUERY_ANSWERS)
+VR_DEFINE_ENUM(VrProbeEnd, vr_probe_end, VR_PROBE_ENDS)
 
 gboolean
 vr_probe_rule_selects(const VrProbeRule *self, const char *vm_name, const char *group)

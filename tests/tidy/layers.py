@@ -19,6 +19,7 @@ PUBLIC_HEADERS = {
     "inventory.h": "model",
     "policy.h": "model",
     "monitoring.h": "model",
+    "monitor.h": "model",
     "alert.h": "alert",
     "plan.h": "plan",
     "tradeoff.h": "plan",
@@ -52,7 +53,7 @@ CORE_SYSTEM_HEADERS = set(
     "glib.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdlib.h string.h".split()
 )
 SYSTEM_HEADERS = CORE_SYSTEM_HEADERS | set(
-    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h poll.h pthread.h signal.h"
+    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h math.h poll.h pthread.h signal.h"
     " spawn.h stdio.h termios.h time.h unistd.h".split()
 )
 
