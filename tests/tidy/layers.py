@@ -38,6 +38,7 @@ FOREIGN = {
     "sqlite3.h": ["src/adapters/sqlite/*"],
     "libfyaml.h": ["src/adapters/yaml/*"],
     "curl/": ["src/adapters/curl/*"],
+    "microhttpd.h": ["src/api/*"],
     "sanitizer/": ["src/adapters/libvirt/*"],  # tells ThreadSanitizer what it cannot see
     # Everybody else gets JsonNode from base/json.h.
     "json-glib/": [
@@ -53,8 +54,8 @@ CORE_SYSTEM_HEADERS = set(
     "glib.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdlib.h string.h".split()
 )
 SYSTEM_HEADERS = CORE_SYSTEM_HEADERS | set(
-    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h math.h poll.h pthread.h signal.h"
-    " spawn.h stdio.h termios.h time.h unistd.h".split()
+    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h math.h poll.h"
+    " netinet/in.h pthread.h signal.h spawn.h stdio.h termios.h time.h unistd.h".split()
 )
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
