@@ -22,10 +22,10 @@ is_same_digest(const char *a, const char *b)
 
 VrAccess
 vr_authority_check(const VrToken *tokens, guint count, const char *authorization,
-                   VrPermission permission, const char **out_name)
+                   VrPermission permission, const VrToken **out_token)
 {
     const VrToken *owner = NULL;
-    *out_name = NULL;
+    *out_token = NULL;
     if (permission == VR_PERMISSION_PUBLIC)
         return VR_ACCESS_GRANTED;
     if (authorization == NULL || g_ascii_strncasecmp(authorization, SCHEME, strlen(SCHEME)) != 0 ||
@@ -39,6 +39,17 @@ vr_authority_check(const VrToken *tokens, guint count, const char *authorization
     }
     if (owner == NULL)
         return VR_ACCESS_UNKNOWN;
-    *out_name = owner->name;
+    *out_token = owner;
     return owner->permission == permission ? VR_ACCESS_GRANTED : VR_ACCESS_FORBIDDEN;
+}
+
+gboolean
+vr_bucket_take(VrBucket *self, gint64 now_us)
+{
+    const gint64 one_us = G_USEC_PER_SEC / VR_RATE_PER_S;
+    gint64 full_us = MAX(self->full_us, now_us) + one_us;
+    if (full_us - now_us > VR_RATE_BURST * one_us)
+        return FALSE;
+    self->full_us = full_us;
+    return TRUE;
 }

@@ -22,9 +22,20 @@ VR_DECLARE_ENUM(VrAccess, vr_access, VR_ACCESSES);
 
 /*
  * Of the request's Authorization header (nullable). All tokens are compared, each in a time that
- * does not depend on where it differs. `out_name` (borrowed): whose token it is, or NULL.
+ * does not depend on where it differs. `out_token`: the one that it is, or NULL.
  */
 VrAccess vr_authority_check(const VrToken *tokens, guint count, const char *authorization,
-                            VrPermission permission, const char **out_name);
+                            VrPermission permission, const VrToken **out_token);
+
+/* How often somebody may come: so many at once, and then so many per second. */
+#define VR_RATE_BURST 20
+#define VR_RATE_PER_S 10
+
+typedef struct {
+    gint64 full_us; /* when it is full again; 0: it is */
+} VrBucket;
+
+/* FALSE: too often. Times of a clock that does not go back. */
+gboolean vr_bucket_take(VrBucket *self, gint64 now_us);
 
 G_END_DECLS

@@ -14,6 +14,8 @@ struct VrApiListener {
     struct MHD_Daemon *daemon;
     const VrApiOptions *options;
     gboolean is_unix;
+    VrBucket *buckets; /* of each token */
+    gpointer epoll_tag;
     GPtrArray *waiting; /* (element-type VrApiRequest) suspended until their answer comes */
 };
 
@@ -102,19 +104,21 @@ header(const VrApiRequest *request, const char *name)
 }
 
 static void
-check_access(const VrApiListener *self, VrApiRequest *request)
+check_access(VrApiListener *self, VrApiRequest *request)
 {
     const VrApiOptions *options = self->options;
     VrPermission permission = request->match.route->permission;
-    const char *name = NULL;
+    const VrToken *token = NULL;
     if (permission != VR_PERMISSION_PUBLIC && is_trusted_peer(self, request))
         return;
     VrAccess access =
         vr_authority_check(options->tokens, options->token_count,
-                           header(request, MHD_HTTP_HEADER_AUTHORIZATION), permission, &name);
-    if (name != NULL) {
+                           header(request, MHD_HTTP_HEADER_AUTHORIZATION), permission, &token);
+    if (token != NULL) {
         g_free(request->caller);
-        request->caller = g_strdup(name);
+        request->caller = g_strdup(token->name);
+        if (!vr_bucket_take(&self->buckets[token - options->tokens], g_get_monotonic_time()))
+            vr_api_request_refuse(request, VR_PROBLEM_TOO_OFTEN);
     }
     switch (access) {
     case VR_ACCESS_GRANTED:
@@ -256,21 +260,28 @@ vr_api_listener_wake(VrApiRequest *request)
 
 /* -------------------------------------------------------------------------- main loop */
 
+/* -1: only when its epoll says so. */
+static gint
+timeout_of(VrApiListener *self)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    if (MHD_get_timeout(self->daemon, &timeout_ms) != MHD_YES)
+        return -1;
+    return (gint)MIN(timeout_ms, IDLE_TIMEOUT_S * 1000);
+}
+
 static gboolean
 source_prepare(GSource *source, gint *out_timeout_ms)
 {
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    *out_timeout_ms = -1;
-    if (MHD_get_timeout(((VrApiListener *)source)->daemon, &timeout_ms) == MHD_YES)
-        *out_timeout_ms = (gint)MIN(timeout_ms, 60000);
+    *out_timeout_ms = timeout_of((VrApiListener *)source);
     return *out_timeout_ms == 0;
 }
 
 static gboolean
 source_check(GSource *source)
 {
-    (void)source;
-    return TRUE; /* libmicrohttpd knows best what there is to do */
+    VrApiListener *self = (VrApiListener *)source;
+    return g_source_query_unix_fd(source, self->epoll_tag) != 0 || timeout_of(self) == 0;
 }
 
 static gboolean
@@ -301,6 +312,7 @@ vr_api_listener_new(const VrApiOptions *options, int fd, gboolean is_unix)
     VrApiListener *self = (VrApiListener *)g_source_new(&source_functions, sizeof *self);
     self->options = options;
     self->is_unix = is_unix;
+    self->buckets = g_new0(VrBucket, options->token_count);
     self->waiting = g_ptr_array_new();
     self->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, self,
@@ -317,7 +329,7 @@ vr_api_listener_new(const VrApiOptions *options, int fd, gboolean is_unix)
         return NULL;
     }
     int epoll_fd = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    (void)g_source_add_unix_fd(&self->source, epoll_fd, G_IO_IN);
+    self->epoll_tag = g_source_add_unix_fd(&self->source, epoll_fd, G_IO_IN);
     (void)g_source_attach(&self->source, g_main_context_get_thread_default());
     return self;
 }
@@ -343,6 +355,7 @@ vr_api_listener_free(VrApiListener *self)
         MHD_stop_daemon(self->daemon);
     }
     g_ptr_array_unref(self->waiting);
+    g_free(self->buckets);
     g_source_destroy(&self->source);
     g_source_unref(&self->source);
 }

@@ -8,7 +8,10 @@ G_BEGIN_DECLS
 
 #define VR_PROBLEM_TYPE "application/problem+json"
 
-/* X(member, code, HTTP status, title): what is wrong with a request before anybody looks at it. */
+/*
+ * X(member, code, HTTP status, title): what is wrong with a request before anybody looks at it.
+ * Too often is 503 and not 429, after which Alertmanager would not send an alert again.
+ */
 #define VR_PROBLEMS(X)                                                                             \
     X(VR_PROBLEM_UNAUTHENTICATED, "unauthenticated", 401, "a valid token is needed")               \
     X(VR_PROBLEM_FORBIDDEN, "forbidden", 403, "this token may not do that")                        \
@@ -16,7 +19,8 @@ G_BEGIN_DECLS
     X(VR_PROBLEM_NO_METHOD, "method-not-allowed", 405, "this path has no such method")             \
     X(VR_PROBLEM_TOO_LARGE, "too-large", 413, "the body is too large")                             \
     X(VR_PROBLEM_NO_JSON, "unsupported-media-type", 415, "the body must be application/json")      \
-    X(VR_PROBLEM_CLOSING, "closing", 503, "the controller is closing, or too busy: try again")
+    X(VR_PROBLEM_TOO_OFTEN, "too-often", 503, "too many requests with this token: try again")      \
+    X(VR_PROBLEM_CLOSING, "closing", 503, "the controller is closing: try again")
 
 #define VR_PROBLEM_MEMBER(member, code, status, title) member,
 typedef enum { VR_PROBLEMS(VR_PROBLEM_MEMBER) } VrProblem;

@@ -124,6 +124,29 @@ test_api_needs_the_right_token(void **state)
 }
 
 static void
+test_api_who_comes_too_often_is_to_come_again(void **state)
+{
+    (void)state;
+    g_autoptr(Server) server = server_new(HEADERS_MS, BODY_MS, 0);
+    g_autofree char *firing = alert_message("Hot", "h1", "f1", "");
+    g_autofree char *request = client_post(TOKEN, firing);
+    guint taken = 0;
+    g_autofree char *answer = NULL;
+    for (; answer == NULL || g_str_has_prefix(answer, "HTTP/1.1 204"); taken++) {
+        g_free(answer);
+        answer = client_ask(server, request, strlen(request));
+        assert_true(taken < 1000);
+    }
+    assert_true(taken > 20);
+    assert_int_equal(server_message_count(server), taken - 1);
+    assert_true(g_str_has_prefix(answer, "HTTP/1.1 503"));
+    assert_non_null(strstr(answer, "Retry-After: "));
+    assert_non_null(strstr(answer, "too-often"));
+    /* Those without a token are not in the way. */
+    expect_answer(server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200", "");
+}
+
+static void
 test_api_refuses_bodies_that_are_none(void **state)
 {
     static const struct {
@@ -352,6 +375,7 @@ main(void)
         cmocka_unit_test(test_api_what_cannot_be_kept_is_to_be_sent_again),
         cmocka_unit_test(test_api_refuses_what_is_not_in_its_table),
         cmocka_unit_test(test_api_needs_the_right_token),
+        cmocka_unit_test(test_api_who_comes_too_often_is_to_come_again),
         cmocka_unit_test(test_api_refuses_bodies_that_are_none),
         cmocka_unit_test(test_api_refuses_bodies_that_are_too_large),
         cmocka_unit_test(test_api_cuts_off_a_body_without_end),
