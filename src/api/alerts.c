@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/alerts.h"
 
+#include "api/problem.h"
+
 static void
 receive_alerts(VrApiRequest *request, gpointer data)
 {
@@ -25,10 +27,14 @@ tell_health(VrApiRequest *request, gpointer data)
 void
 vr_api_alerts_respond(VrApiRequest *request, const GError *error)
 {
-    if (error == NULL)
+    if (error == NULL) {
         vr_api_respond_json(request, 204, NULL);
-    else
+    } else if (vr_problem_error_status(error) >= 500) {
         vr_api_respond_error(request, error);
+    } else {
+        g_autoptr(GError) again = vr_error_new(VR_ERROR_IO, "%s", error->message);
+        vr_api_respond_error(request, again);
+    }
 }
 
 VrRoute

@@ -17,7 +17,7 @@ typedef struct {
     gpointer data;
 } VrAlertSink;
 
-/* Taken over: `error` NULL. Else: VR_ERROR_UNREACHABLE, TIMEOUT, IO, … have it sent again. */
+/* Kept: `error` NULL. Whatever the error, the answer is 5xx, so that the alerts come again. */
 void vr_api_alerts_respond(VrApiRequest *request, const GError *error);
 
 /* POST /v1/alerts/alertmanager. The sink must outlive the route. */
