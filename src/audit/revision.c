@@ -211,9 +211,9 @@ supersede(SimAuditor *self, guint id)
 
     if (step->plan->kind == VR_STEP_UPDATE && self->hosts[step->host].update == id)
         self->hosts[step->host].update = 0;
-    if (step->plan->kind == VR_STEP_GATE && self->gates_open[step->source] > 0)
+    if (step->plan->kind == VR_STEP_GATE && step->phase != VR_PHASE_ALERTED)
         self->gates_open[step->source]--;
-    if (step->plan->kind == VR_STEP_MIGRATE && step->plan->extra)
+    if (step->plan->kind == VR_STEP_MIGRATE && (step->plan->extra || step->plan->back))
         audit_vm(self, step->vm)->extras--;
     step->phase = VR_PHASE_SUPERSEDED;
     step->attempt++;
@@ -234,12 +234,23 @@ note_memory(SimAuditor *self, guint host)
     self->hosts[host].memory_before_mib = MAX(self->hosts[host].memory_before_mib, memory_mib);
 }
 
-static void
-take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
+void
+audit_take_steps(SimAuditor *self, VrPlan *plan)
 {
     guint old_count = self->step_count;
 
-    for (guint id = 1; id <= old_count; id++) {
+    self->step_count = plan->steps->len;
+    self->steps = g_renew(AuditStep, self->steps, self->step_count + 1);
+    memset(&self->steps[old_count + 1], 0, (self->step_count - old_count) * sizeof(AuditStep));
+    g_ptr_array_add(self->plans, plan);
+    for (guint i = old_count; i < self->step_count; i++)
+        audit_step_init(self, vr_plan_step(plan, i));
+}
+
+static void
+take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
+{
+    for (guint id = 1; id <= self->step_count; id++) {
         if (has_id(document, "superseded", id))
             supersede(self, id);
         else if (has_id(document, "set_aside", id))
@@ -247,12 +258,7 @@ take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
     }
     for (guint i = 0; i < self->host_count; i++)
         note_memory(self, i);
-    self->step_count = plan->steps->len;
-    self->steps = g_renew(AuditStep, self->steps, self->step_count + 1);
-    memset(&self->steps[old_count + 1], 0, (self->step_count - old_count) * sizeof(AuditStep));
-    g_ptr_array_add(self->plans, plan);
-    for (guint i = old_count; i < self->step_count; i++)
-        audit_step_init(self, vr_plan_step(plan, i));
+    audit_take_steps(self, plan);
 }
 
 void

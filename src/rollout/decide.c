@@ -302,6 +302,12 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
     case VR_INPUT_REVISE:
         revise(&deciding);
         return;
+    case VR_INPUT_UNDO:
+        vr_alert_undo(&deciding);
+        return;
+    case VR_INPUT_RELEASE:
+        vr_alert_release(&deciding);
+        return;
     case VR_INPUT_OBSERVED:
     case VR_INPUT_LISTED:
     case VR_INPUT_CALL_RETURNED:

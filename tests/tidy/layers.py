@@ -27,6 +27,7 @@ PUBLIC_HEADERS = {
     "ports.h": "rollout",  # its values are what the rollout's inputs are made of
     "rollout.h": "rollout",
     "revision.h": "rollout",
+    "way-back.h": "rollout",
     "engine.h": "engine",
 }
 
