@@ -350,7 +350,7 @@ test_api_listens_once_and_after_a_crash(void **state)
     vr_api_free(second);
 }
 
-/* A request that waits when the server ends is told so; its answer comes too late and is dropped. */
+/* Who waits when the server ends is told so; the answer that comes too late is dropped. */
 static void
 test_api_closing_answers_who_waits(void **state)
 {
