@@ -324,6 +324,8 @@ const VrHostAlert *vr_rollout_find_alert(const VrRollout *self, const char *host
 gboolean vr_rollout_is_quarantined(const VrRollout *self, const char *host);
 /* Is there an alert for which everything else of the plan waits? The first one; NULL: no. */
 const VrHostAlert *vr_rollout_blocking_alert(const VrRollout *self);
+/* That one, or else one whose host the others have gone on without: closed, for a person. */
+const VrHostAlert *vr_rollout_unsettled_alert(const VrRollout *self);
 
 /*
  * Why a person may not have the VMs of a host migrated back (VR_INPUT_UNDO), or release it

@@ -56,6 +56,7 @@ typedef struct {
     guint extras;                    /* declared */
     gboolean given_up;               /* nowhere, and a person went on without it */
     gint64 limbo_us;                 /* since when only a migration keeps it paused */
+    gint64 acting_us;                /* when the last action of ours was issued */
 } AuditVm;
 
 typedef struct {

@@ -294,7 +294,7 @@ audit_migration_over(SimAuditor *self, const SimFact *fact)
         audit_breach(self, SIM_RULE_R2, "%s: has migrated %u times, the last time to %s",
                      audit_vm_name(self, fact->vm), vm->arrivals,
                      audit_host_name(self, fact->other));
-    if (!step->plan->extra && !sim_host(self->world, fact->other)->updated)
+    if (!step->plan->extra && !step->plan->back && !sim_host(self->world, fact->other)->updated)
         audit_breach(self, SIM_RULE_R2, "%s: has migrated to %s, which is not updated",
                      audit_vm_name(self, fact->vm), audit_host_name(self, fact->other));
 }

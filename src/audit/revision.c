@@ -36,7 +36,8 @@ static gboolean
 has_ended_well(const AuditStep *step)
 {
     return step->phase == VR_PHASE_SETTLED || step->phase == VR_PHASE_STOPPED ||
-           step->phase == VR_PHASE_UPDATED || step->phase == VR_PHASE_PASSED;
+           step->phase == VR_PHASE_UPDATED || step->phase == VR_PHASE_PASSED ||
+           step->phase == VR_PHASE_QUARANTINED || step->phase == VR_PHASE_REOPENED;
 }
 
 /* Of which nobody speaks any more from here on. */
@@ -154,6 +155,19 @@ is_watched(const SimAuditor *self, const VrPlan *plan, guint arrival)
     return FALSE;
 }
 
+/* Its VM lives on another host than the one that it came to. */
+static gboolean
+is_elsewhere(const SimAuditor *self, guint arrival)
+{
+    const AuditStep *step = &self->steps[arrival];
+
+    for (guint i = 0; i < self->host_count; i++) {
+        if (i != step->target && sim_copy_is_active(sim_copy(self->world, step->vm, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Every VM that has come and has not been watched yet is watched by a gate of the new plan. */
 static void
 check_gates(SimAuditor *self, const VrPlan *plan, JsonObject *document)
@@ -165,7 +179,9 @@ check_gates(SimAuditor *self, const VrPlan *plan, JsonObject *document)
         for (guint k = 0; k < gate->plan->after->len; k++) {
             guint arrival = g_array_index(gate->plan->after, guint, k);
             audit_count(self, SIM_RULE_RV);
-            if (self->steps[arrival].phase == VR_PHASE_SETTLED && !is_watched(self, plan, arrival))
+            if (self->steps[arrival].phase == VR_PHASE_SETTLED &&
+                !audit_has_left_again(self, arrival) && !is_elsewhere(self, arrival) &&
+                !is_watched(self, plan, arrival))
                 audit_breach(self, SIM_RULE_RV,
                              "%s: has come to %s, and after a revision no gate watches it",
                              audit_vm_name(self, self->steps[arrival].vm),

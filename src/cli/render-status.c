@@ -219,7 +219,7 @@ next_for_alert(const VrStatusView *view, const VrHostAlert *alert, const char **
         *out_why = "shows which VMs go back where, asks; or, if all is well: rollout release";
         return g_strdup_printf("%s rollout undo %s --reason TEXT", view->program, alert->host);
     }
-    if (obstacle == NULL) {
+    if (obstacle == NULL && !alert->answered) {
         *out_why = alert->released
                        ? "plans anew what is left, shows the difference, asks"
                        : "plans what is left without it; or, if it is fine: rollout release";
@@ -238,7 +238,7 @@ static char *
 next_for_person(const VrStatusView *view, const char **out_why)
 {
     const char *host = find_host_to_retry(view->rollout);
-    const VrHostAlert *alert = vr_rollout_blocking_alert(view->rollout);
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(view->rollout);
 
     if (alert != NULL)
         return next_for_alert(view, alert, out_why);

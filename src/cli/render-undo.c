@@ -43,8 +43,9 @@ vr_render_undo(const VrRollout *rollout, const char *host, gint64 now_us, guint 
     GString *out = g_string_new(NULL);
 
     if (way == NULL) {
-        g_autofree char *none =
-            g_strdup_printf("No VM has come to %s: it only takes none from now on.", host);
+        g_autofree char *none = g_strdup_printf("%s is closed already, and no VM that came to it "
+                                                "is without its way back.",
+                                                host);
         vr_text_append_wrapped(out, none, "", width);
     } else {
         g_autoptr(GString) ways = g_string_new(NULL);

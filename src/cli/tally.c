@@ -161,7 +161,7 @@ vr_tally_duration_us(const VrRollout *rollout, gint64 now_us)
 static gboolean
 has_migrated_back(const VrRollout *rollout)
 {
-    const VrHostAlert *alert = vr_rollout_blocking_alert(rollout);
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(rollout);
 
     return alert != NULL && alert->has_returned && alert->staying->len == 0 &&
            vr_tally_count(rollout).needs_operator == 0;

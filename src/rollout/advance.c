@@ -95,6 +95,7 @@ begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
         return TRUE;
     }
     if ((closing != NULL && closing->phase != VR_PHASE_CLOSED) ||
+        vr_rollout_find_alert(rollout, step->plan->target) != NULL ||
         !has_slot(rollout, work, step->plan))
         return FALSE;
     vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
@@ -207,7 +208,7 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
 static void
 end_as_it_is(VrDeciding *self, const VrWork *work)
 {
-    const VrHostAlert *alert = vr_rollout_blocking_alert(self->rollout);
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(self->rollout);
     g_autofree char *reason =
         alert != NULL ? vr_rollout_describe_alert(self->rollout, alert) : NULL;
 
@@ -228,7 +229,7 @@ end_if_over(VrDeciding *self, const VrWork *work)
 
     if (work->busy || (work->returning && rollout->phase == VR_ROLLOUT_RUNNING))
         return;
-    if (!work->unfinished)
+    if (!work->unfinished && vr_rollout_unsettled_alert(rollout) == NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_DONE, NULL);
     else if (work->asking != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);

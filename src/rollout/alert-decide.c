@@ -117,7 +117,7 @@ static gboolean
 is_watching(VrPhase phase)
 {
     return phase == VR_PHASE_WATCHING || phase == VR_PHASE_LOOKING ||
-           phase == VR_PHASE_CHECKING_BOOT;
+           phase == VR_PHASE_CHECKING_BOOT || phase == VR_PHASE_NEEDS_OPERATOR;
 }
 
 /* A gate passes no more; a migration on its way there is called back while it can be. */
@@ -221,11 +221,14 @@ vr_alert_apply(VrRollout *rollout, const VrEvent *event, GError **error)
             g_prefix_error(error, "event %s cannot follow: ", vr_event_kind_to_string(event->kind));
             return FALSE;
         }
-        gboolean grew = plan->steps->len > rollout->steps->len;
+        guint from = rollout->steps->len;
+        gboolean returns = FALSE;
+        for (guint i = from; i < plan->steps->len; i++)
+            returns |= vr_plan_step(plan, i)->back;
         vr_state_extend(rollout, g_steal_pointer(&plan));
         if (alert == NULL)
             return TRUE;
-        alert->has_returned |= grew;
+        alert->has_returned |= returns;
         g_ptr_array_extend_and_steal(alert->staying, g_steal_pointer(&staying));
         return TRUE;
     }

@@ -26,6 +26,19 @@ vr_rollout_blocking_alert(const VrRollout *self)
     return NULL;
 }
 
+const VrHostAlert *
+vr_rollout_unsettled_alert(const VrRollout *self)
+{
+    const VrHostAlert *blocking = vr_rollout_blocking_alert(self);
+
+    for (guint i = 0; i < self->alerts->len && blocking == NULL; i++) {
+        const VrHostAlert *alert = vr_rollout_alert(self, i);
+        if (!alert->released)
+            return alert;
+    }
+    return blocking;
+}
+
 gboolean
 vr_rollout_is_quarantined(const VrRollout *self, const char *host)
 {
@@ -50,13 +63,13 @@ vr_step_is_way_back(const VrPlanStep *step)
 }
 
 gboolean
-vr_rollout_leaves_again(const VrRollout *self, const VrStepState *arrival)
+vr_rollout_moves_on(const VrRollout *self, const VrStepState *arrival)
 {
     for (guint i = arrival->plan->id; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
-        if (step->phase != VR_PHASE_SUPERSEDED &&
-            g_strcmp0(step->plan->vm_uuid, arrival->plan->vm_uuid) == 0 &&
-            g_strcmp0(step->plan->source, arrival->plan->target) == 0)
+        if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SUPERSEDED &&
+            step->phase != VR_PHASE_STOPPED &&
+            g_strcmp0(step->plan->vm_uuid, arrival->plan->vm_uuid) == 0)
             return TRUE;
     }
     return FALSE;

@@ -53,7 +53,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
                                 B(ASSESSING) | B(PREPARING) | B(PROVING) | B(FACTS_BEFORE_REBOOT) |
                                 B(PROVING_AGAIN) | B(RETURNING) | B(FACTS_AFTER) | B(VERIFYING) |
                                 B(SWEEPING) | B(OPENING) | B(CHECKING) | B(OBSERVING) | B(STOPPED) |
-                                B(LOOKING),
+                                B(LOOKING) | B(PENDING) | B(ALERTED),
 };
 
 /* Is it one of the ways of this kind of step? */

@@ -452,13 +452,11 @@ looked(VrDeciding *self, const VrStepState *step)
 {
     const VrListing *listing = self->input->listing;
 
-    for (guint i = 0; i < self->rollout->steps->len; i++) {
-        const VrStepState *arrival = vr_rollout_step(self->rollout, i);
+    for (guint i = 0; i < step->plan->after->len; i++) {
+        guint id = g_array_index(step->plan->after, guint, i);
+        const VrStepState *arrival = vr_rollout_step(self->rollout, id - 1);
         gboolean fine = FALSE;
-        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
-            g_strcmp0(arrival->plan->target, step->plan->host) != 0 ||
-            g_strcmp0(arrival->plan->source, step->plan->source) != 0 ||
-            vr_rollout_leaves_again(self->rollout, arrival))
+        if (arrival->phase != VR_PHASE_SETTLED || vr_rollout_moves_on(self->rollout, arrival))
             continue;
         for (guint k = 0; k < listing->vms->len && !fine; k++) {
             const VrListedVm *vm = g_ptr_array_index(listing->vms, k);

@@ -54,8 +54,18 @@ take_old_steps(Composing *self)
 static gboolean
 has_arrived(const VrRollout *rollout, const VrStepState *step)
 {
-    return (step->phase == VR_PHASE_SETTLED && !vr_rollout_leaves_again(rollout, step)) ||
+    return (step->phase == VR_PHASE_SETTLED && !vr_rollout_moves_on(rollout, step)) ||
            (step->phase == VR_PHASE_STOPPED && step->tries > 0);
+}
+
+/* Somebody has moved it on: the new plan takes it from where it was found. */
+static gboolean
+was_found_elsewhere(const Composing *self, const VrStepState *arrival)
+{
+    gint vm = vr_inventory_find_vm(self->scope, arrival->plan->vm_uuid);
+
+    return vm >= 0 &&
+           strcmp(vr_inventory_vm(self->scope, (guint)vm)->host, arrival->plan->target) != 0;
 }
 
 /* A gate that has not begun, once more for the VMs that came already; its refuge waits for it. */
@@ -67,7 +77,8 @@ renew_gate(Composing *self, const VrStepState *gate)
 
     for (guint i = 0; i < after->len; i++) {
         guint id = g_array_index(after, guint, i);
-        if (has_arrived(self->rollout, vr_rollout_step(self->rollout, id - 1)))
+        const VrStepState *arrival = vr_rollout_step(self->rollout, id - 1);
+        if (has_arrived(self->rollout, arrival) && !was_found_elsewhere(self, arrival))
             g_array_append_val(arrivals, id);
     }
     if (arrivals->len == 0)

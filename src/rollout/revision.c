@@ -171,6 +171,13 @@ vr_revision_find_obstacle(const VrRollout *rollout)
             return describe_uncertain(step);
     }
 
+    for (guint i = 0; i < rollout->alerts->len; i++) {
+        const VrHostAlert *alert = vr_rollout_alert(rollout, i);
+        if (!alert->released && !vr_rollout_is_quarantined(rollout, alert->host))
+            return g_strdup_printf("%s is in alert: first bring its VMs back, or release it",
+                                   alert->host);
+    }
+
     gint64 hosts_down_max =
         vr_policy_hosts_down_max(rollout->basis->policy, rollout->basis->inventory->hosts->len);
     guint lost = count_set_aside(rollout);

@@ -43,8 +43,8 @@ VrStepState *vr_rollout_awaited(const VrRollout *self, const VrInput *input);
 gboolean vr_rollout_may_begin_step(const VrRollout *self, const VrStepState *step);
 /* Of the way back off a host in alert: added, never planned. */
 gboolean vr_step_is_way_back(const VrPlanStep *step);
-/* Has the VM of a settled migration left its target again, or is it to? */
-gboolean vr_rollout_leaves_again(const VrRollout *self, const VrStepState *arrival);
+/* Is there a later migration of its VM, off its target or off where it was found since? */
+gboolean vr_rollout_moves_on(const VrRollout *self, const VrStepState *arrival);
 
 /* The same rollout with steps more at its plan's end, pending. The plan is taken. */
 void vr_state_extend(VrRollout *self, VrPlan *plan);

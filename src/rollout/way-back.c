@@ -40,12 +40,27 @@ vr_way_back_free(VrWayBack *self)
 
 /* ------------------------------------------------------------------ which VMs */
 
+/* Was a step to take the VM off the host, which its owner or a person has left there? */
+static gboolean
+was_left(const Composing *self, const char *vm_uuid)
+{
+    for (guint i = 0; i < self->rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(self->rollout, i);
+        if (step->plan->back && step->phase == VR_PHASE_STOPPED &&
+            strcmp(step->plan->source, self->host) == 0 &&
+            strcmp(step->plan->vm_uuid, vm_uuid) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* It came to the host, is there as far as is known, and nothing has been decided for it. */
 static gboolean
 wants_back(const Composing *self, const VrStepState *step)
 {
     if (step->plan->kind != VR_STEP_MIGRATE || step->phase != VR_PHASE_SETTLED ||
-        strcmp(step->plan->target, self->host) != 0 || vr_rollout_leaves_again(self->rollout, step))
+        strcmp(step->plan->target, self->host) != 0 || vr_rollout_moves_on(self->rollout, step) ||
+        was_left(self, step->plan->vm_uuid))
         return FALSE;
     return self->staying == NULL ||
            !g_ptr_array_find_with_equal_func((GPtrArray *)(guintptr)self->staying,
@@ -149,6 +164,15 @@ account(Composing *self)
     }
 }
 
+/* Closed, with room that is kept for the VMs that have left it. */
+static gboolean
+is_refuge(const Composing *self, const char *host)
+{
+    gint update = vr_rollout_find_update(self->rollout, host);
+
+    return update >= 0 && vr_rollout_step(self->rollout, (guint)update)->phase != VR_PHASE_PENDING;
+}
+
 /* Another host of its pool that is not updated and has room, the emptiest first; NULL. */
 static const char *
 find_other(const Composing *self, guint vm, guint source)
@@ -163,7 +187,7 @@ find_other(const Composing *self, guint vm, guint source)
         gint64 free_mib = self->capacity->frees[h].of[VR_RESOURCE_MEMORY];
         if (self->problem->hosts[h].pool == self->problem->hosts[source].pool &&
             free_mib > best_mib && standing_of(self, name) == STANDING_YES &&
-            vr_capacity_fit(self->capacity, &block, h) == VR_FIT_YES) {
+            !is_refuge(self, name) && vr_capacity_fit(self->capacity, &block, h) == VR_FIT_YES) {
             best = name;
             best_mib = free_mib;
         }
@@ -197,42 +221,59 @@ append_host_step(VrWayBack *self, VrStepKind kind, const char *host, const char 
     return step->id;
 }
 
-/* Id of the latest such step of the host that is in force, of the plan or added just now; 0. */
-static guint
-find_host_step(const Composing *self, VrStepKind kind, const char *host)
+/* The latest step that closes or opens the host beside its update, planned or added just now. */
+static const VrPlanStep *
+find_host_step(const Composing *self, const char *host)
 {
-    for (guint i = self->result->plan->steps->len; i > 0; i--) {
-        const VrPlanStep *step = vr_plan_step(self->result->plan, i - 1);
+    const VrPlan *plan = self->result != NULL ? self->result->plan : self->rollout->basis->plan;
+
+    for (guint i = plan->steps->len; i > 0; i--) {
+        const VrPlanStep *step = vr_plan_step(plan, i - 1);
         gboolean is_gone = i <= self->rollout->steps->len &&
                            vr_rollout_step(self->rollout, i - 1)->phase == VR_PHASE_SUPERSEDED;
-        if (step->kind == kind && !is_gone && strcmp(step->host, host) == 0)
-            return step->id;
+        if ((step->kind == VR_STEP_QUARANTINE || step->kind == VR_STEP_REOPEN) && !is_gone &&
+            strcmp(step->host, host) == 0)
+            return step;
     }
-    return 0;
+    return NULL;
 }
 
-static guint
+static gboolean
+is_to_be_quarantined(const Composing *self)
+{
+    const VrPlanStep *last = find_host_step(self, self->host);
+
+    return last == NULL || last->kind != VR_STEP_QUARANTINE;
+}
+
+/* One that is just being opened is closed after that. */
+static void
 quarantine(Composing *self)
 {
-    const char *host = self->host;
+    const VrPlanStep *last = find_host_step(self, self->host);
+    guint opened = last != NULL && last->kind == VR_STEP_REOPEN ? last->id : 0;
 
-    if (self->quarantine == 0 && vr_rollout_is_quarantined(self->rollout, host))
-        self->quarantine = find_host_step(self, VR_STEP_QUARANTINE, host);
-    if (self->quarantine == 0)
-        self->quarantine = append_host_step(
-            self->result, VR_STEP_QUARANTINE, host,
-            "it is in alert: nothing comes onto it, and what came leaves it", self->now_ms);
-    return self->quarantine;
+    self->quarantine = last != NULL ? last->id : 0;
+    if (!is_to_be_quarantined(self))
+        return;
+    self->quarantine = append_host_step(
+        self->result, VR_STEP_QUARANTINE, self->host,
+        "it is in alert: nothing comes onto it, and what came leaves it", self->now_ms);
+    if (opened != 0)
+        vr_plan_step_add_after(g_ptr_array_index(self->result->plan->steps, self->quarantine - 1),
+                               opened);
 }
 
 /* 0: it is open. */
 static guint
 reopen(Composing *self, const char *host)
 {
-    guint id = find_host_step(self, VR_STEP_REOPEN, host);
+    const VrPlanStep *last = find_host_step(self, host);
 
-    if (id != 0 || !vr_revision_is_closed(self->rollout, host))
-        return id;
+    if (last != NULL && last->kind == VR_STEP_REOPEN)
+        return last->id;
+    if (!vr_revision_is_closed(self->rollout, host))
+        return 0;
     return append_host_step(self->result, VR_STEP_REOPEN, host, "VMs come back to it",
                             self->now_ms);
 }
@@ -241,7 +282,7 @@ static void
 bring_back(Composing *self, const VrStepState *arrival, const char *target)
 {
     VrPlan *plan = self->result->plan;
-    guint closed = quarantine(self);
+    guint closed = self->quarantine;
     guint open = reopen(self, target);
     VrPlanStep *step = vr_plan_append_step(plan, VR_STEP_MIGRATE, NULL);
     g_autofree char *why = g_strdup_printf("back: %s is in alert", self->host);
@@ -332,7 +373,7 @@ vr_way_back_compose(const VrRollout *rollout, const char *host, const GPtrArray 
 
     for (guint i = 0; i < rollout->steps->len && !anybody; i++)
         anybody = wants_back(&composing, vr_rollout_step(rollout, i));
-    if (!anybody || must_wait(&composing))
+    if ((!anybody && !is_to_be_quarantined(&composing)) || must_wait(&composing))
         return NULL;
 
     g_autoptr(VrProblem) problem =
@@ -342,6 +383,7 @@ vr_way_back_compose(const VrRollout *rollout, const char *host, const GPtrArray 
     composing.capacity = capacity;
     composing.result = way_back_new(rollout);
     account(&composing);
+    quarantine(&composing);
     find_ways(&composing);
     return composing.result;
 }
