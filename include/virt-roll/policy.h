@@ -6,6 +6,7 @@
 #pragma once
 
 #include <virt-roll/health.h>
+#include <virt-roll/monitoring.h>
 
 G_BEGIN_DECLS
 
@@ -89,6 +90,9 @@ typedef struct {
     VrMigrationPolicy migration;
     VrRecoveryPolicy recovery;
     VrHealthPolicy health;
+    VrMonitoringPolicy monitoring;
+    GPtrArray *alerts;        /* (element-type VrAlertRule) first match wins; never changed */
+    GPtrArray *queries;       /* (element-type VrQueryRule) never changed */
     VrOfflineVms offline_vms; /* [leave] */
     VrRevise revise;          /* [ask] may a rollout revise its plan by itself? */
     gboolean partial;         /* [FALSE] do what can be done, leave the other hosts out */

@@ -12,4 +12,10 @@ G_BEGIN_DECLS
  */
 char *vr_text_clean(const char *text);
 
+/*
+ * Does the whole text match the pattern? `*` stands for any text, `?` for any one character, all
+ * else for itself. Time: at most the product of the lengths.
+ */
+gboolean vr_text_matches(const char *pattern, const char *text);
+
 G_END_DECLS

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "model/inventory-limits.h"
+#include "model/monitoring-json.h"
 
 #define FORMAT "virt-roll-policy/1"
 #define DAY_S 86400
@@ -190,6 +191,16 @@ read_health(VrReader *reader, VrHealthPolicy *health)
 }
 
 static void
+read_monitoring(VrReader *reader, VrMonitoringPolicy *monitoring)
+{
+    if (!vr_reader_enter(reader, "monitoring"))
+        return;
+    monitoring->silence = vr_reader_boolean(reader, "silence", monitoring->silence);
+    monitoring->post_alerts = vr_reader_boolean(reader, "post_alerts", monitoring->post_alerts);
+    vr_reader_leave(reader);
+}
+
+static void
 read_policy(VrReader *reader, VrPolicy *policy)
 {
     const char *format = vr_reader_required_string(reader, "format");
@@ -200,6 +211,11 @@ read_policy(VrReader *reader, VrPolicy *policy)
     read_migration(reader, &policy->migration);
     read_recovery(reader, &policy->recovery);
     read_health(reader, &policy->health);
+    read_monitoring(reader, &policy->monitoring);
+    g_ptr_array_unref(policy->alerts);
+    policy->alerts = vr_alert_rules_read(reader);
+    g_ptr_array_unref(policy->queries);
+    policy->queries = vr_query_rules_read(reader);
     policy->offline_vms = (VrOfflineVms)vr_reader_word(reader, "offline_vms",
                                                        vr_offline_vms_words(), policy->offline_vms);
     policy->revise = (VrRevise)vr_reader_word(reader, "revise", vr_revise_words(), policy->revise);
@@ -252,6 +268,15 @@ write_health(const VrHealthPolicy *health)
     return object;
 }
 
+static JsonObject *
+write_monitoring(const VrMonitoringPolicy *monitoring)
+{
+    JsonObject *object = json_object_new();
+    json_object_set_boolean_member(object, "silence", monitoring->silence);
+    json_object_set_boolean_member(object, "post_alerts", monitoring->post_alerts);
+    return object;
+}
+
 VrPolicy *
 vr_policy_read(const VrDocument *document, GError **error)
 {
@@ -284,6 +309,9 @@ vr_policy_format(const VrPolicy *self)
     json_object_set_object_member(object, "migration", write_migration(&self->migration));
     json_object_set_object_member(object, "recovery", write_recovery(&self->recovery));
     json_object_set_object_member(object, "health", write_health(&self->health));
+    json_object_set_object_member(object, "monitoring", write_monitoring(&self->monitoring));
+    json_object_set_array_member(object, "alerts", vr_alert_rules_write(self->alerts));
+    json_object_set_array_member(object, "queries", vr_query_rules_write(self->queries));
     json_object_set_string_member(object, "offline_vms",
                                   vr_offline_vms_to_string(self->offline_vms));
     json_object_set_string_member(object, "revise", vr_revise_to_string(self->revise));

@@ -52,12 +52,21 @@ vr_policy_new(void)
     return self;
 }
 
+/* The lists are never changed, so copies share them; the default policy has none. */
+static GPtrArray *
+share(GPtrArray *list, GDestroyNotify free)
+{
+    return list != NULL ? g_ptr_array_ref(list) : g_ptr_array_new_with_free_func(free);
+}
+
 VrPolicy *
 vr_policy_copy(const VrPolicy *self)
 {
     VrPolicy *copy = g_new(VrPolicy, 1);
     *copy = *self;
     copy->name = g_strdup(self->name);
+    copy->alerts = share(self->alerts, vr_alert_rule_free);
+    copy->queries = share(self->queries, vr_query_rule_free);
     return copy;
 }
 
@@ -82,5 +91,7 @@ vr_policy_free(VrPolicy *self)
     if (self == NULL)
         return;
     g_free(self->name);
+    g_ptr_array_unref(self->alerts);
+    g_ptr_array_unref(self->queries);
     g_free(self);
 }
