@@ -35,11 +35,12 @@ typedef struct {
     VrSampling *sampling; /* (nullable) of this interval */
     gint64 at_ms;
     gboolean is_asked;
-    gint64 cpu_permille; /* by its VMs, in this interval; -1: not known */
-    guint control;       /* its slot among the controls; NONE */
-    VrHostJudge *judge;  /* NULL: it is in no gate */
-    guint releases;      /* how often it had been released when the judge began */
-    gboolean gate_passed;
+    gint64 cpu_permille;           /* by its VMs, in this interval; -1: not known */
+    guint control;                 /* its slot among the controls; NONE */
+    VrHostJudge *judge;            /* NULL: it is in no gate */
+    guint releases;                /* how often it had been released when the judge began */
+    gboolean has_passed, has_open; /* gates, as the rollout has them now */
+    gboolean in_aftercare;         /* its judge was told that the gates have passed */
 } WatchedHost;
 
 struct VrWatch {
@@ -331,7 +332,7 @@ hold_judge(VrWatch *self, const VrRollout *rollout, guint h)
     g_clear_pointer(&host->judge, vr_host_judge_free);
     host->judge = vr_host_judge_new(&self->limits, self->controls);
     host->releases = releases;
-    host->gate_passed = FALSE;
+    host->in_aftercare = FALSE;
 }
 
 static void
@@ -373,6 +374,8 @@ follow_gate(VrWatch *self, const VrRollout *rollout, const VrStepState *gate)
     if (found < 0 || gate->phase == VR_PHASE_SUPERSEDED)
         return;
     guint h = (guint)found;
+    self->hosts[h].has_passed |= gate->phase == VR_PHASE_PASSED;
+    self->hosts[h].has_open |= gate->phase != VR_PHASE_PASSED;
     if (gate->phase == VR_PHASE_WATCHING || self->hosts[h].judge != NULL)
         hold_judge(self, rollout, h);
     for (guint i = 0; i < gate->plan->after->len; i++) {
@@ -383,9 +386,42 @@ follow_gate(VrWatch *self, const VrRollout *rollout, const VrStepState *gate)
     }
 }
 
-static void
-follow(VrWatch *self, const VrRollout *rollout)
+/* Another host of the same hardware has the update, and all its gates have passed. */
+static gboolean
+has_peer(const VrWatch *self, guint h)
 {
+    const char *class = vr_inventory_host(self->inventory, h)->hardware_class;
+
+    for (guint i = 0; i < self->host_count; i++) {
+        if (i != h && self->hosts[i].has_passed && !self->hosts[i].has_open &&
+            g_strcmp0(vr_inventory_host(self->inventory, i)->hardware_class, class) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What has passed tells the host's fault from the update's. */
+static void
+tell_passed(VrWatch *self, gint64 now_us)
+{
+    for (guint h = 0; h < self->host_count; h++) {
+        WatchedHost *host = &self->hosts[h];
+        if (host->judge == NULL)
+            continue;
+        if (has_peer(self, h))
+            vr_host_judge_peer_passed(host->judge);
+        if (host->has_passed && !host->has_open && !host->in_aftercare) {
+            vr_host_judge_gate_passed(host->judge, now_us / 1000);
+            host->in_aftercare = TRUE;
+        }
+    }
+}
+
+static void
+follow(VrWatch *self, const VrRollout *rollout, gint64 now_us)
+{
+    for (guint h = 0; h < self->host_count; h++)
+        self->hosts[h].has_passed = self->hosts[h].has_open = FALSE;
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
         if (step->plan->kind == VR_STEP_GATE)
@@ -397,6 +433,7 @@ follow(VrWatch *self, const VrRollout *rollout)
         else if (step->phase == VR_PHASE_SETTLED && step->plan->back)
             leave(self, step);
     }
+    tell_passed(self, now_us);
     choose_controls(self, rollout);
 }
 
@@ -486,12 +523,12 @@ vr_watch_tick(VrWatch *self, const VrRollout *rollout, gint64 now_us)
         self->next_us = now_us + interval_us / ANSWER_SHARE;
         if (!is_same)
             begin(self, rollout);
-        follow(self, rollout);
+        follow(self, rollout, now_us);
         ask_all(self, rollout);
     } else {
         self->next_us = now_us + interval_us - interval_us / ANSWER_SHARE;
         take_samples(self);
-        follow(self, rollout);
+        follow(self, rollout, now_us);
         judge(self);
         for (guint h = 0; h < self->host_count; h++)
             g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
