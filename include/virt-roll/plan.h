@@ -56,6 +56,8 @@ typedef struct {
     VrPlanSummary summary;
     GPtrArray *steps;    /* (element-type VrPlanStep) in the order of their start */
     GPtrArray *skipped;  /* (element-type VrPlanSkip) by host */
+    GPtrArray *blocks;   /* private: where the steps lie, */
+    guint block_left;    /* and for how many more the last one has room */
     GStringChunk *texts; /* the strings of the steps */
 } VrPlan;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/json-writer.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 
@@ -53,10 +55,16 @@ vr_json_writer_end(VrJsonWriter *self, char bracket)
 void
 vr_json_writer_name(VrJsonWriter *self, const char *name)
 {
+    gsize length = strlen(name);
+
     separate(self, FALSE);
-    vr_text_append(self->text, "\"", 1);
-    vr_text_append(self->text, name, strlen(name));
-    vr_text_append(self->text, "\":", 2);
+    char *end = vr_text_reserve(self->text, length + 3);
+    *end++ = '"';
+    memcpy(end, name, length);
+    end += length;
+    *end++ = '"';
+    *end++ = ':';
+    vr_text_take(self->text, end);
 }
 
 void

@@ -159,19 +159,41 @@ append_escape(GString *out, guchar character)
         g_string_append_printf(out, "\\u%04x", character);
 }
 
+/* How many characters need no escape: eight bytes at a time, then the one that does. */
+static gsize
+count_plain(const char *text, gsize length)
+{
+    const guint64 ones = G_GUINT64_CONSTANT(0x0101010101010101), highs = ones << 7;
+    gsize at = 0;
+
+    for (guint64 eight; at + sizeof eight <= length; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        guint64 quote = eight ^ ones * '"', slash = eight ^ ones * '\\';
+        /* A high bit where a byte was 0, or below 0x20; UTF-8 has its high bits in `eight`. */
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+             ((eight - ones * 0x20) & ~eight)) &
+            highs)
+            break;
+    }
+    while (at < length && (guchar)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 void
 vr_json_append_string(GString *out, const char *text)
 {
+    gsize length = strlen(text);
+
     vr_text_append(out, "\"", 1);
-    for (const char *start = text;; text++) {
-        guchar character = (guchar)*text;
-        if (character >= 0x20 && character != '"' && character != '\\')
-            continue;
-        vr_text_append(out, start, (gsize)(text - start));
-        start = text + 1;
-        if (character == '\0')
+    for (;;) {
+        gsize plain = count_plain(text, length);
+        vr_text_append(out, text, plain);
+        if (plain == length)
             break;
-        append_escape(out, character);
+        append_escape(out, (guchar)text[plain]);
+        text += plain + 1;
+        length -= plain + 1;
     }
     vr_text_append(out, "\"", 1);
 }

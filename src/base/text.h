@@ -14,17 +14,35 @@ G_BEGIN_DECLS
  */
 char *vr_text_clean(const char *text);
 
+/* Makes room for so many bytes behind the end, and gives the place where they go. */
+static inline char *
+vr_text_reserve(GString *out, gsize length)
+{
+    gsize old = out->len;
+
+    if (old + length >= out->allocated_len) {
+        g_string_set_size(out, old + length);
+        out->len = old;
+    }
+    return out->str + old;
+}
+
+/* The bytes up to there, which lies in what was reserved, are text now. */
+static inline void
+vr_text_take(GString *out, char *end)
+{
+    *end = '\0';
+    out->len = (gsize)(end - out->str);
+}
+
 /* g_string_append_len without a call, as long as there is room. */
 static inline void
 vr_text_append(GString *out, const char *bytes, gsize length)
 {
-    if (out->len + length >= out->allocated_len) {
-        g_string_append_len(out, bytes, (gssize)length);
-        return;
-    }
-    memcpy(out->str + out->len, bytes, length);
-    out->len += length;
-    out->str[out->len] = '\0';
+    char *end = vr_text_reserve(out, length);
+
+    memcpy(end, bytes, length);
+    vr_text_take(out, end + length);
 }
 
 G_END_DECLS

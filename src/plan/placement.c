@@ -78,13 +78,15 @@ consider(Search *self, guint host)
 {
     const VrBelt *belt = self->belt;
 
-    if (host == self->source || vr_capacity_fit(belt->capacity, self->block, host) != VR_FIT_YES)
+    if (host == self->source || !vr_capacity_has_room(belt->capacity, self->block, host))
         return;
     gint64 room = belt->capacity->frees[host].of[vr_problem_binding(belt->problem, host)];
     gint64 wait = wait_ms(belt, host), cpu = cpu_used(belt, host);
     self->candidates++;
     self->compared++;
-    if (!is_better(self, host, room, wait, cpu))
+    /* Rules are asked last: they take longest. */
+    if (!is_better(self, host, room, wait, cpu) ||
+        vr_capacity_fit(belt->capacity, self->block, host) != VR_FIT_YES)
         return;
     self->best = host;
     self->best_room = room;
@@ -92,12 +94,14 @@ consider(Search *self, guint host)
     self->best_cpu = cpu;
 }
 
-/* Nothing that comes later on the shelf is better than what was found. */
+/*
+ * Nothing that comes later on the shelf is better than what was found: hosts of one bucket are as
+ * good as equally full.
+ */
 static gboolean
-is_settled(const Search *self, guint next)
+is_settled(const Search *self)
 {
-    return self->best != VR_NONE && !self->roomy && self->best_wait_ms <= self->patience_ms &&
-           self->belt->links[next].bucket != self->belt->links[self->best].bucket;
+    return self->best != VR_NONE && !self->roomy && self->best_wait_ms <= self->patience_ms;
 }
 
 static void
@@ -108,7 +112,7 @@ search_fullest(Search *self, const VrFreeIndex *index, gint64 size)
     self->candidates = 0;
     for (guint host = vr_free_index_first(index, size);
          host != VR_NONE && self->candidates < CANDIDATES_MAX && visits < VISITS_MAX &&
-         !is_settled(self, host);
+         !is_settled(self);
          host = vr_free_index_next(index, host), visits++)
         consider(self, host);
 }
