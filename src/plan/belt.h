@@ -23,6 +23,7 @@ typedef enum {
     VR_HOST_GATED,    /* empty; held back by gates */
     VR_HOST_WAITING,  /* empty; for its turn to be updated */
     VR_HOST_UPDATING,
+    VR_HOST_RETURNING, /* the same, and soon updated */
     VR_HOST_UPDATED,
 } VrHostState;
 
@@ -84,6 +85,8 @@ typedef struct {
     guint stamp;            /* changes when there is more room to promise */
     guint spares_missing;   /* that the policy asks for and that no empty host could be */
     guint spares_to_update; /* spare hosts that are to be relieved and updated */
+    gint64 drain_ms;        /* mean over its hosts, by their links alone */
+    gint64 aside_min;       /* VMs of that size step aside; of the binding resource */
     /* Sums over open hosts; room and load of the binding resource. */
     gint64 open_room, open_load, open_cycle_ms, open_update_ms;
     /* The same over hosts that are on their way to be updated, but on no shelf. */

@@ -231,6 +231,11 @@ start_update(VrBelt *belt, guint host)
     at->update_id = vr_schedule_append(belt->schedule, &entry);
     at->ready_ms = entry.end_ms;
     vr_belt_set_state(belt, host, VR_HOST_UPDATING);
+    if (belt->manner->ahead == VR_AHEAD_RETURNING) {
+        gint64 near_ms = belt->pools[own->pool].drain_ms * belt->manner->near_permille / 1000;
+        vr_agenda_add(belt->agenda, MAX(belt->now_ms, entry.end_ms - near_ms), VR_AGENDA_RETURN,
+                      host);
+    }
     vr_agenda_add(belt->agenda, entry.end_ms, VR_AGENDA_UPDATE, host);
     belt->down_count++;
     if (own->domain >= 0)

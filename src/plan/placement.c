@@ -213,6 +213,29 @@ pack_in_order(Packing *self, gboolean forward, gboolean extra)
     return TRUE;
 }
 
+/*
+ * The budget counts VMs, room counts MiB: a large VM that steps aside, onto a host whose turn comes
+ * late, leaves room on updated hosts for many small ones.
+ */
+static gboolean
+pack_aside(Packing *self)
+{
+    const VrBelt *belt = self->belt;
+    guint pool = belt->problem->hosts[self->source].pool;
+    gint64 left = belt->extra_budget - belt->schedule->extra_count;
+
+    for (guint i = 0; i < self->blocks->len; i++) {
+        const VrBlock *block = &g_array_index(self->blocks, VrBlock, i);
+        gboolean large =
+            block->size.of[belt->problem->pools[pool].binding] >= belt->pools[pool].aside_min;
+        if (large && block->count <= left && place(self, i, TRUE))
+            left -= block->count;
+        else if (!place(self, i, FALSE))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 pack(Packing *self, VrPacking packing)
 {
@@ -225,6 +248,8 @@ pack(Packing *self, VrPacking packing)
         return pack_in_order(self, TRUE, TRUE);
     case VR_PACK_OPEN:
         return pack_in_order(self, FALSE, TRUE);
+    case VR_PACK_ASIDE:
+        return pack_aside(self);
     }
     g_assert_not_reached();
 }

@@ -57,7 +57,7 @@ find_vacated(const VrSchedule *schedule)
 {
     for (guint i = 0; i < schedule->entries->len; i++) {
         const VrEntry *entry = &g_array_index(schedule->entries, VrEntry, i);
-        if (entry->extra && schedule->notes[entry->source].turn != VR_TURN_EARLY)
+        if (entry->extra && schedule->notes[entry->source].turn >= VR_TURN_NO_EMPTY)
             return entry->source;
     }
     g_assert_not_reached();

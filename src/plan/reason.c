@@ -53,6 +53,10 @@ format_extra(const VrProblem *problem, const VrSchedule *schedule, const VrEntry
         return g_strdup_printf("no host's VMs all fit on the updated hosts: %s needs the fewest "
                                "extra migrations (%u); to %s, the fullest with room",
                                source, note->extra_count, target);
+    if (note->turn != VR_TURN_EARLY)
+        return g_strdup_printf("within the budget: aside to %s, the fullest with room, so that "
+                               "more hosts' VMs fit on the updated hosts",
+                               target);
     return g_strdup_printf("within the budget: %s is emptied early with %u extra migrations; to "
                            "%s, the fullest with room",
                            source, note->extra_count, target);
