@@ -43,7 +43,8 @@ typedef struct {
 typedef struct {
     gint64 hosts, hosts_to_update, hosts_skipped, vms;
     gint64 migrations, migrations_lower_bound, extra_migrations;
-    gint64 makespan_ms, makespan_lower_bound_ms, makespan_lower_bound_one_migration_ms;
+    gint64 makespan_ms, makespan_lower_bound_ms;
+    gint64 makespan_lower_bound_one_migration_ms, makespan_lower_bound_within_budget_ms;
     gint64 migrations_in_flight_peak, hosts_down_peak, exposure_vm_ms;
 } VrPlanSummary;
 
