@@ -9,10 +9,16 @@
 
 /* The first is the best one for large fleets, which get few or no others. */
 static const VrManner manners[] = {
+    {.ahead = VR_AHEAD_RETURNING,
+     .hurry = TRUE,
+     .near_permille = 1000,
+     .slack_permille = 500,
+     .early_permille = 800,
+     .aside_permille = 2000},
     {.ahead = VR_AHEAD_NONE,
      .hurry = TRUE,
      .slack_permille = 750,
-     .early_permille = 800,
+     .early_permille = 700,
      .aside_permille = 2000},
     {.ahead = VR_AHEAD_UPDATING,
      .hurry = TRUE,
@@ -20,12 +26,6 @@ static const VrManner manners[] = {
      .early_permille = 900,
      .aside_permille = 2500},
     {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
-    {.ahead = VR_AHEAD_RETURNING,
-     .hurry = TRUE,
-     .near_permille = 1000,
-     .slack_permille = 750,
-     .early_permille = 700,
-     .aside_permille = 2000},
 };
 
 /* One host after the other: slow, but each decision sees the end of those before it. */
