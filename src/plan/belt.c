@@ -141,6 +141,14 @@ vr_belt_add_guest(VrBelt *self, guint host, guint vm)
     g_clear_pointer(&at->blocks, g_array_unref);
 }
 
+void
+vr_belt_append_ids(const VrBelt *self, const VrFlow *flow, GArray *ids)
+{
+    for (guint id = flow->last_id; id != 0;
+         id = g_array_index(self->schedule->entries, VrEntry, id - 1).before)
+        g_array_append_val(ids, id);
+}
+
 /* -1: none */
 static gint
 shelf_of(const VrBelt *self, VrHostState state)
@@ -295,8 +303,6 @@ vr_belt_free(VrBelt *self)
         for (guint s = 0; s < VR_SHELVES; s++)
             vr_free_index_free(self->pools[p].shelves[s]);
     }
-    for (guint f = 0; f < self->flows->len; f++)
-        g_clear_pointer(&vr_belt_flow(self, f)->ids, g_array_unref);
     g_array_unref(self->flows);
     g_array_unref(self->waiting);
     g_array_unref(self->sources);
