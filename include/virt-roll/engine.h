@@ -64,8 +64,8 @@ void vr_engine_create(VrEngine *self, const char *id, const VrPlan *plan, const 
                       const VrInventory *inventory);
 
 /*
- * start, stop, retry (of the host `subject`), defer (of the VM with the UUID `subject`) or close;
- * text is the reason, NULL where none is needed.
+ * start, stop, retry, undo, release (of the host `subject`), defer (of the VM with the UUID
+ * `subject`) or close; text is the reason, NULL where none is needed.
  */
 void vr_engine_ask(VrEngine *self, VrInputKind kind, const char *subject, const char *text);
 

@@ -50,6 +50,9 @@ VR_DECLARE_ENUM(VrFailureClass, vr_failure_class, VR_FAILURE_CLASSES);
       "check the storage network and the disk's path or export as the target sees them")           \
     X(VR_FAILURE_ABORTED, "aborted", RETRY, "someone aborted the migration",                       \
       "find out who did (virsh domjobabort, another tool) and why")                                \
+    X(VR_FAILURE_TARGET_IN_ALERT, "target-in-alert", RETRY,                                        \
+      "its target came into alert, so it was aborted",                                             \
+      "see why (virt-roll status), then release the host or plan anew without it")                 \
     X(VR_FAILURE_TIMED_OUT, "timed-out", RETRY, "libvirt gave up waiting",                         \
       "look at libvirtd's log of both hosts")                                                      \
     X(VR_FAILURE_HOST_UNREACHABLE, "host-unreachable", RETRY, "a host cannot be read",             \

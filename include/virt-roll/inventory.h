@@ -114,6 +114,8 @@ VrGroup *vr_inventory_add_group(VrInventory *self, const char *name, VrGroupRule
 VrHost *vr_inventory_copy_host(VrInventory *self, const VrHost *host);
 VrVm *vr_inventory_copy_vm(VrInventory *self, const VrVm *vm);
 VrGroup *vr_inventory_copy_group(VrInventory *self, const VrGroup *group);
+/* A sealed one of a sealed one. */
+VrInventory *vr_inventory_copy(const VrInventory *self);
 
 /*
  * Sorts and cross-checks. Refuses (VR_ERROR_INVALID, naming host or VM): a name or uuid twice, two

@@ -13,14 +13,17 @@ G_BEGIN_DECLS
 #define VR_STEP_KINDS(X)                                                                           \
     X(VR_STEP_UPDATE, "update")                                                                    \
     X(VR_STEP_MIGRATE, "migrate")                                                                  \
-    X(VR_STEP_GATE, "gate")
+    X(VR_STEP_GATE, "gate")                                                                        \
+    /* of a way back only, never planned */                                                        \
+    X(VR_STEP_QUARANTINE, "quarantine") /* closes an updated host: nothing comes onto it */        \
+    X(VR_STEP_REOPEN, "reopen")         /* opens a host that was closed for its update */
 VR_DECLARE_ENUM(VrStepKind, vr_step_kind, VR_STEP_KINDS);
 
 /* Its strings belong to the plan; steps may share one `after`. */
 typedef struct {
     guint id; /* 1.. in the order of `steps`; unique */
     VrStepKind kind;
-    char *host;    /* update: the host; gate: the updated host that took VMs; migrate: NULL */
+    char *host;    /* of all but migrate; gate: the updated host that took VMs */
     char *vm_uuid; /* migrate only */
     char *vm;      /* migrate only: its name */
     char *source;  /* migrate: from; gate: the refuge that it holds back */
@@ -29,6 +32,7 @@ typedef struct {
     gint64 end_ms;
     gint64 rate_mib_per_s; /* migrate only: the bandwidth given to libvirt */
     gboolean extra;        /* migrate only: beyond the one onto an updated host */
+    gboolean back;         /* migrate only: off a host in alert; never planned */
     GArray *after;         /* (element-type guint) ids, ascending, each smaller than `id` */
     char *why;             /* nullable */
 } VrPlanStep;

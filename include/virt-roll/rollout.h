@@ -58,6 +58,10 @@ G_BEGIN_DECLS
     X(VR_PHASE_LOOKING, "looking")             /* list: do the VMs that came still run? */         \
     X(VR_PHASE_CHECKING_BOOT, "checking-boot") /* stage facts: has it rebooted meanwhile? */       \
     X(VR_PHASE_PASSED, "passed")                                                                   \
+    X(VR_PHASE_ALERTED, "alerted") /* its host is in alert: it passes no more */                   \
+    /* quarantine, reopen */                                                                       \
+    X(VR_PHASE_QUARANTINED, "quarantined") /* closed, until a person releases the host */          \
+    X(VR_PHASE_REOPENED, "reopened")                                                               \
     /* any */                                                                                      \
     X(VR_PHASE_FAILED, "failed") /* tried as often as allowed; nobody is harmed */                 \
     X(VR_PHASE_NEEDS_OPERATOR, "needs-operator")                                                   \
@@ -82,12 +86,14 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_CREATE, "create")       /* plan, policy and inventory of a new rollout */           \
     X(VR_INPUT_RESTARTED, "restarted") /* first of every process, after replay */                  \
     X(VR_INPUT_TICK, "tick")                                                                       \
-    X(VR_INPUT_START, "start")   /* begin, or go on after stopped, failed, needs-operator */       \
-    X(VR_INPUT_STOP, "stop")     /* finish what is in flight, begin nothing */                     \
-    X(VR_INPUT_RETRY, "retry")   /* of a host whose update waits for a person */                   \
-    X(VR_INPUT_DEFER, "defer")   /* leave a VM that waits for a person as and where it is */       \
-    X(VR_INPUT_CLOSE, "close")   /* never go on with this rollout */                               \
-    X(VR_INPUT_REVISE, "revise") /* go by a new plan from here on; only while it stands still */   \
+    X(VR_INPUT_START, "start")     /* begin, or go on after stopped, failed, needs-operator */     \
+    X(VR_INPUT_STOP, "stop")       /* finish what is in flight, begin nothing */                   \
+    X(VR_INPUT_RETRY, "retry")     /* of a host whose update waits for a person */                 \
+    X(VR_INPUT_DEFER, "defer")     /* leave a VM that waits for a person as and where it is */     \
+    X(VR_INPUT_CLOSE, "close")     /* never go on with this rollout */                             \
+    X(VR_INPUT_REVISE, "revise")   /* go by a new plan from here on; only while it stands still */ \
+    X(VR_INPUT_UNDO, "undo")       /* migrate back what came to a host: a person says so */        \
+    X(VR_INPUT_RELEASE, "release") /* a host in alert is fine: a person says so */                 \
     X(VR_INPUT_OBSERVED, "observed")                                                               \
     X(VR_INPUT_LISTED, "listed")                                                                   \
     X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
@@ -107,9 +113,9 @@ typedef struct {
     const VrListing *listing;
     const GError *error; /* call-returned: NULL is success */
     const VrStageResult *stage;
-    const char *host;       /* retry, hint */
+    const char *host;       /* retry, hint, undo, release */
     const char *vm_uuid;    /* hint, defer */
-    const char *text;       /* hint: what; close, stop, defer, revise: reason; create: rollout id */
+    const char *text;       /* hint: what; create: rollout id; asked by a person: the reason */
     const VrPlan *plan;     /* create; revise: of what is left */
     const VrPolicy *policy; /* create */
     const VrInventory *inventory; /* create, revise: that the plan was made on */
@@ -131,7 +137,10 @@ typedef struct {
     X(VR_EVENT_VM_MEASURED, "vm-measured")       /* step; stats */                                 \
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
     X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */                 \
-    X(VR_EVENT_REVISED, "plan-revised")          /* reason, text: plan, inventory, … as JSON */
+    X(VR_EVENT_REVISED, "plan-revised")          /* reason, text: plan, inventory, … as JSON */  \
+    X(VR_EVENT_HOST_ALERTED, "host-alerted")     /* host, reason, way_back */                      \
+    X(VR_EVENT_HOST_RELEASED, "host-released")   /* host, reason */                                \
+    X(VR_EVENT_STEPS_ADDED, "steps-added")       /* host in alert, text: steps as JSON */
 VR_DECLARE_ENUM(VrEventKind, vr_event_kind, VR_EVENTS);
 
 /* Flat; strings owned, NULL where unused. */
@@ -153,10 +162,12 @@ typedef struct {
     gboolean paused;
     gboolean ran_on;   /* step-phase observing: seen running on its source, its migration over */
     gboolean counted;  /* step-phase deferred: it counts as a deferral, not as an attempt */
+    gboolean way_back; /* host-alerted: its VMs migrate back */
     VrFailure failure; /* call-returned, step-phase: what went wrong; NONE */
     VrMigrationStats stats;
     char *rollout; /* created: the id */
     char *silent;  /* step-phase: the host that could not be read */
+    char *host;    /* host-alerted, host-released, steps-added */
     char *reason;
     char *text;
     char *definition; /* a GRefString, long: inactive XML, secrets included */
@@ -168,8 +179,11 @@ void vr_event_free(VrEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 
 /* Body of a journal record; the kind and time stand beside it. */
-/* 1: without silent and vm-defined; 2: without row N2, ran_on; 3: without plan-revised */
-#define VR_EVENT_VERSION 4
+/*
+ * 1: without silent and vm-defined; 2: without row N2, ran_on; 3: without plan-revised; 4: without
+ * host-alerted, host-released, steps-added
+ */
+#define VR_EVENT_VERSION 5
 char *vr_event_format(const VrEvent *self);
 VrEvent *vr_event_parse(const VrRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -246,12 +260,28 @@ typedef struct {
     GPtrArray *dependents;  /* (element-type GArray of guint) per step index: who waits for it */
 } VrBasis;
 
+/*
+ * An updated host that is not to be trusted: nothing more comes onto it, and nothing else of the
+ * plan begins until a person has released it or the plan was revised without it.
+ */
+typedef struct {
+    char *host;
+    char *reason;          /* why, for people */
+    gint64 since_us;       /* when it was alerted */
+    gboolean way_back;     /* the VMs that came to it migrate back */
+    gboolean has_returned; /* some of them have, or are to: the plan no longer fits the fleet */
+    gboolean released;     /* by a person */
+    gboolean answered;     /* the plan was revised since */
+    GPtrArray *staying;    /* (element-type utf8) UUIDs of VMs for which there is no way back */
+} VrHostAlert;
+
 typedef struct {
     char *id;
     VrRolloutPhase phase;
     char *reason;         /* (nullable) of the phase */
     const VrBasis *basis; /* NULL before the first event */
     GPtrArray *steps;     /* (element-type VrStepState) in the plan's order: id = index + 1 */
+    GPtrArray *alerts;    /* (element-type VrHostAlert) in the order in which they came */
     gint64 created_us;
     gint64 started_us;
     gint64 ended_us; /* 0 while it goes on */
@@ -281,6 +311,30 @@ vr_rollout_step(const VrRollout *self, guint index)
  * superseded, of which there is one at most.
  */
 gint vr_rollout_find_update(const VrRollout *self, const char *host);
+
+static inline VrHostAlert *
+vr_rollout_alert(const VrRollout *self, guint index)
+{
+    return (VrHostAlert *)g_ptr_array_index(self->alerts, index);
+}
+
+/* The alert of a host that nobody has released; NULL: it is in none. */
+const VrHostAlert *vr_rollout_find_alert(const VrRollout *self, const char *host);
+/* Is it closed because it was in alert, or about to be, and not opened since? It counts as down. */
+gboolean vr_rollout_is_quarantined(const VrRollout *self, const char *host);
+/* Is there an alert for which everything else of the plan waits? The first one; NULL: no. */
+const VrHostAlert *vr_rollout_blocking_alert(const VrRollout *self);
+/* That one, or else one whose host the others have gone on without: closed, for a person. */
+const VrHostAlert *vr_rollout_unsettled_alert(const VrRollout *self);
+
+/*
+ * Why a person may not have the VMs of a host migrated back (VR_INPUT_UNDO), or release it
+ * (VR_INPUT_RELEASE), for people; NULL: he may. (transfer full)
+ */
+char *vr_rollout_find_undo_obstacle(const VrRollout *self, const char *host);
+char *vr_rollout_find_release_obstacle(const VrRollout *self, const char *host);
+/* What has become of an alert, for people. (transfer full) */
+char *vr_rollout_describe_alert(const VrRollout *self, const VrHostAlert *alert);
 
 gboolean vr_phase_is_last(VrPhase phase);          /* nothing more happens to the step by itself */
 gboolean vr_phase_is_satisfied(VrPhase phase);     /* what comes `after` it may begin */

@@ -231,7 +231,9 @@ void
 audit_action_begins(SimAuditor *self, const SimFact *fact)
 {
     const AuditCopy *known = &audit_vm(self, fact->vm)->at[fact->host];
-    gboolean disturbed = audit_vm_disturbed_since(self, fact->vm, known->read_us);
+    /* What came after it was issued no controller could know of. */
+    gint64 since_us = MIN(known->read_us, audit_vm(self, fact->vm)->acting_us);
+    gboolean disturbed = audit_vm_disturbed_since(self, fact->vm, since_us);
 
     audit_count(self, fact->action == VR_ACTION_RESUME_SOURCE ? SIM_RULE_I5 : SIM_RULE_I4);
     switch (fact->action) {

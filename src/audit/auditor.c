@@ -126,7 +126,7 @@ audit_step_init(SimAuditor *self, const VrPlanStep *plan)
     if (vm->steps == NULL)
         vm->steps = g_array_new(FALSE, FALSE, sizeof(guint));
     g_array_append_val(vm->steps, plan->id);
-    vm->extras += plan->extra ? 1 : 0;
+    vm->extras += plan->extra || plan->back ? 1 : 0;
 }
 
 static void

@@ -38,6 +38,7 @@ G_BEGIN_DECLS
     X(SIM_RULE_L4, "L4", "a restarted controller knows where it is in bounded time")               \
     X(SIM_RULE_R2, "R2", "a VM migrates once, and only onto an updated host or as declared")       \
     X(SIM_RULE_R4, "R4", "a refuge stays empty, closed and not updated until its gate has passed") \
+    X(SIM_RULE_R5, "R5", "a way back leads off a host in alert, to one not updated, and once")     \
     X(SIM_RULE_RV, "RV", "a plan is revised on what is certain, and keeps what was promised")      \
     X(SIM_RULE_END, "END", "a rollout that is done has done it: every host, every VM")
 typedef enum {

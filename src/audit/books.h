@@ -56,6 +56,7 @@ typedef struct {
     guint extras;                    /* declared */
     gboolean given_up;               /* nowhere, and a person went on without it */
     gint64 limbo_us;                 /* since when only a migration keeps it paused */
+    gint64 acting_us;                /* when the last action of ours was issued */
 } AuditVm;
 
 typedef struct {
@@ -71,6 +72,8 @@ typedef struct {
     gint64 memory_before_mib; /* of the guests that were there when a plan was made, at most */
     gint64 stage_us;          /* last apply or reboot that began */
     gboolean applied;         /* apply has begun and the update has not been verified */
+    gboolean alerted;         /* durably in alert, and not released */
+    gboolean reopened;        /* for VMs that come back; until it is closed once more */
     gboolean set_aside;       /* by a revision: closed and empty then, and not verified since */
 } AuditHost;
 
@@ -174,6 +177,12 @@ guint audit_find_step(const SimAuditor *self, guint vm, guint source, guint targ
 void audit_journal_appended(SimAuditor *self, const SimFact *fact);
 
 /* revision.c: the plan is another one from now on */
+/* A host came into alert, was released, or steps of a way back were added (R5). */
+void audit_host_alert(SimAuditor *self, const VrEvent *event);
+/* The VM of that settled migration has left its target again. */
+gboolean audit_has_left_again(const SimAuditor *self, guint id);
+/* New steps of the plan, which is taken. */
+void audit_take_steps(SimAuditor *self, VrPlan *plan);
 void audit_revised(SimAuditor *self, const VrEvent *event);
 /* auditor.c: its books, of a step that has none yet */
 void audit_step_init(SimAuditor *self, const VrPlanStep *plan);

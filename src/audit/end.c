@@ -278,6 +278,10 @@ find_trouble(const SimAuditor *self)
         if (trouble != NULL)
             return g_strdup_printf("%s %s", audit_host_name(self, i), trouble);
     }
+    for (guint i = 0; i < self->host_count; i++) {
+        if (self->hosts[i].alerted)
+            return g_strdup_printf("%s is in alert", audit_host_name(self, i));
+    }
     for (guint i = 1; i <= self->step_count; i++) {
         const AuditStep *step = &self->steps[i];
         if (step->plan->kind == VR_STEP_MIGRATE && step->phase != VR_PHASE_SETTLED &&

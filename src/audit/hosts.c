@@ -104,7 +104,7 @@ check_hosts_down(SimAuditor *self, const SimFact *fact)
 gboolean
 audit_is_refuge(const SimAuditor *self, guint host)
 {
-    return self->left[host] > 0 && self->gates_open[host] > 0;
+    return self->left[host] > 0 && self->gates_open[host] > 0 && !self->hosts[host].reopened;
 }
 
 /* Every VM that leaves the host before its update has arrived, and every gate has passed. */
@@ -153,7 +153,8 @@ check_watched(SimAuditor *self, const SimFact *fact)
     for (guint i = 1; i <= self->step_count; i++) {
         const AuditStep *step = &self->steps[i];
         if (step->plan->kind != VR_STEP_MIGRATE || step->phase != VR_PHASE_SETTLED ||
-            step->plan->extra || step->source != fact->host || audit_vm_strange(self, step->vm) ||
+            step->plan->extra || step->plan->back || audit_has_left_again(self, i) ||
+            step->source != fact->host || audit_vm_strange(self, step->vm) ||
             audit_vm_repaired(self, step->vm))
             continue;
         audit_count(self, SIM_RULE_R4);
@@ -174,7 +175,7 @@ sum_memory(const SimAuditor *self, guint host, gint64 *out_left_mib, gint64 *out
     for (guint i = 1; i <= self->step_count; i++) {
         const AuditStep *step = &self->steps[i];
         if (step->plan->kind != VR_STEP_MIGRATE || step->source != host ||
-            step->phase != VR_PHASE_SETTLED)
+            step->phase != VR_PHASE_SETTLED || audit_has_left_again(self, i))
             continue;
         const SimCopy *copy = sim_copy(self->world, step->vm, host);
         gboolean is_strange = audit_vm_strange(self, step->vm);
@@ -291,10 +292,12 @@ audit_host_changed(SimAuditor *self, const SimFact *fact)
     audit_copies_sync(self, fact->host);
     if (fact->cause == SIM_BY_FAULT)
         host->failed_us = self->world->now_us;
-    if (truth->closed && host->closed_us == AUDIT_NEVER)
+    if (truth->closed && host->closed_us == AUDIT_NEVER) {
         host->closed_us = self->world->now_us;
-    else if (!truth->closed)
+        host->reopened = FALSE;
+    } else if (!truth->closed) {
         host->closed_us = AUDIT_NEVER;
+    }
     if (fact->cause == SIM_BY_CONTROLLER)
         audit_refuge(self, fact->host, "after what the controller did to it");
 }

@@ -129,6 +129,7 @@ audit_issue_action(SimAuditor *self, const SimFact *fact)
     check_once(self, id, action);
     audit_split(self, fact);
     check_postcopy(self, fact, action);
+    audit_vm(self, fact->vm)->acting_us = self->world->now_us;
     audit_action_issued(self, fact, id);
 }
 

@@ -138,6 +138,10 @@ gate_step_changed(SimAuditor *self, guint id, VrPhase before)
 {
     const AuditStep *step = &self->steps[id];
 
+    if (step->phase == VR_PHASE_ALERTED)
+        self->gates_open[step->source]--;
+    else if (before == VR_PHASE_ALERTED)
+        self->gates_open[step->source]++;
     if (step->phase != VR_PHASE_PASSED || before == VR_PHASE_PASSED)
         return;
     self->steps[id].passed_us = self->world->now_us;
@@ -186,6 +190,11 @@ step_phase(SimAuditor *self, const VrEvent *event)
     case VR_STEP_GATE:
         gate_step_changed(self, event->step, before);
         break;
+    case VR_STEP_QUARANTINE:
+        break;
+    case VR_STEP_REOPEN:
+        self->hosts[step->host].reopened = TRUE;
+        break;
     }
 }
 
@@ -215,6 +224,9 @@ is_of_interest(const char *kind)
 {
     return strcmp(kind, vr_event_kind_to_string(VR_EVENT_STEP_PHASE)) == 0 ||
            strcmp(kind, vr_event_kind_to_string(VR_EVENT_REVISED)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_HOST_ALERTED)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_HOST_RELEASED)) == 0 ||
+           strcmp(kind, vr_event_kind_to_string(VR_EVENT_STEPS_ADDED)) == 0 ||
            strcmp(kind, vr_event_kind_to_string(VR_EVENT_ROLLOUT_PHASE)) == 0 ||
            strcmp(kind, vr_event_kind_to_string(VR_EVENT_CALL_RETURNED)) == 0;
 }
@@ -238,6 +250,8 @@ audit_journal_appended(SimAuditor *self, const SimFact *fact)
             step_phase(self, event);
         else if (event->kind == VR_EVENT_REVISED)
             audit_revised(self, event);
+        else if (event->host != NULL)
+            audit_host_alert(self, event);
         else if (event->kind == VR_EVENT_ROLLOUT_PHASE)
             rollout_phase(self, event);
         else

@@ -61,12 +61,13 @@ check_target_is_good(SimAuditor *self, const SimFact *fact, guint id)
     const char *name = audit_vm_name(self, fact->vm);
     const char *target = audit_host_name(self, fact->other);
     const AuditHost *host = &self->hosts[fact->other];
-    gboolean extra = self->steps[id].plan->extra;
+    gboolean back = self->steps[id].plan->back;
+    gboolean extra = self->steps[id].plan->extra || back;
 
     audit_count(self, SIM_RULE_I17);
     if (host->update != 0) {
         VrPhase phase = self->steps[host->update].phase;
-        if (phase == VR_PHASE_FAILED || phase == VR_PHASE_NEEDS_OPERATOR)
+        if (phase == VR_PHASE_FAILED || (phase == VR_PHASE_NEEDS_OPERATOR && !back))
             audit_breach(self, SIM_RULE_I17, "%s: sent to %s, whose update is %s", name, target,
                          vr_phase_to_string(phase));
         audit_count(self, SIM_RULE_I8);
@@ -75,7 +76,9 @@ check_target_is_good(SimAuditor *self, const SimFact *fact, guint id)
                          target, vr_phase_to_string(phase));
     }
     audit_count(self, SIM_RULE_R4);
-    if (audit_is_refuge(self, fact->other))
+    if (host->alerted)
+        audit_breach(self, SIM_RULE_I17, "%s: sent to %s, which is in alert", name, target);
+    if (audit_is_refuge(self, fact->other) && !back)
         audit_breach(self, SIM_RULE_R4, "%s: sent to %s, which is kept empty for the way back",
                      name, target);
     if (!sim_host(self->world, fact->other)->updated && !extra)
@@ -291,7 +294,7 @@ audit_migration_over(SimAuditor *self, const SimFact *fact)
         audit_breach(self, SIM_RULE_R2, "%s: has migrated %u times, the last time to %s",
                      audit_vm_name(self, fact->vm), vm->arrivals,
                      audit_host_name(self, fact->other));
-    if (!step->plan->extra && !sim_host(self->world, fact->other)->updated)
+    if (!step->plan->extra && !step->plan->back && !sim_host(self->world, fact->other)->updated)
         audit_breach(self, SIM_RULE_R2, "%s: has migrated to %s, which is not updated",
                      audit_vm_name(self, fact->vm), audit_host_name(self, fact->other));
 }

@@ -36,7 +36,8 @@ static gboolean
 has_ended_well(const AuditStep *step)
 {
     return step->phase == VR_PHASE_SETTLED || step->phase == VR_PHASE_STOPPED ||
-           step->phase == VR_PHASE_UPDATED || step->phase == VR_PHASE_PASSED;
+           step->phase == VR_PHASE_UPDATED || step->phase == VR_PHASE_PASSED ||
+           step->phase == VR_PHASE_QUARANTINED || step->phase == VR_PHASE_REOPENED;
 }
 
 /* Of which nobody speaks any more from here on. */
@@ -154,6 +155,19 @@ is_watched(const SimAuditor *self, const VrPlan *plan, guint arrival)
     return FALSE;
 }
 
+/* Its VM lives on another host than the one that it came to. */
+static gboolean
+is_elsewhere(const SimAuditor *self, guint arrival)
+{
+    const AuditStep *step = &self->steps[arrival];
+
+    for (guint i = 0; i < self->host_count; i++) {
+        if (i != step->target && sim_copy_is_active(sim_copy(self->world, step->vm, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Every VM that has come and has not been watched yet is watched by a gate of the new plan. */
 static void
 check_gates(SimAuditor *self, const VrPlan *plan, JsonObject *document)
@@ -165,7 +179,9 @@ check_gates(SimAuditor *self, const VrPlan *plan, JsonObject *document)
         for (guint k = 0; k < gate->plan->after->len; k++) {
             guint arrival = g_array_index(gate->plan->after, guint, k);
             audit_count(self, SIM_RULE_RV);
-            if (self->steps[arrival].phase == VR_PHASE_SETTLED && !is_watched(self, plan, arrival))
+            if (self->steps[arrival].phase == VR_PHASE_SETTLED &&
+                !audit_has_left_again(self, arrival) && !is_elsewhere(self, arrival) &&
+                !is_watched(self, plan, arrival))
                 audit_breach(self, SIM_RULE_RV,
                              "%s: has come to %s, and after a revision no gate watches it",
                              audit_vm_name(self, self->steps[arrival].vm),
@@ -211,9 +227,9 @@ supersede(SimAuditor *self, guint id)
 
     if (step->plan->kind == VR_STEP_UPDATE && self->hosts[step->host].update == id)
         self->hosts[step->host].update = 0;
-    if (step->plan->kind == VR_STEP_GATE && self->gates_open[step->source] > 0)
+    if (step->plan->kind == VR_STEP_GATE && step->phase != VR_PHASE_ALERTED)
         self->gates_open[step->source]--;
-    if (step->plan->kind == VR_STEP_MIGRATE && step->plan->extra)
+    if (step->plan->kind == VR_STEP_MIGRATE && (step->plan->extra || step->plan->back))
         audit_vm(self, step->vm)->extras--;
     step->phase = VR_PHASE_SUPERSEDED;
     step->attempt++;
@@ -234,12 +250,23 @@ note_memory(SimAuditor *self, guint host)
     self->hosts[host].memory_before_mib = MAX(self->hosts[host].memory_before_mib, memory_mib);
 }
 
-static void
-take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
+void
+audit_take_steps(SimAuditor *self, VrPlan *plan)
 {
     guint old_count = self->step_count;
 
-    for (guint id = 1; id <= old_count; id++) {
+    self->step_count = plan->steps->len;
+    self->steps = g_renew(AuditStep, self->steps, self->step_count + 1);
+    memset(&self->steps[old_count + 1], 0, (self->step_count - old_count) * sizeof(AuditStep));
+    g_ptr_array_add(self->plans, plan);
+    for (guint i = old_count; i < self->step_count; i++)
+        audit_step_init(self, vr_plan_step(plan, i));
+}
+
+static void
+take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
+{
+    for (guint id = 1; id <= self->step_count; id++) {
         if (has_id(document, "superseded", id))
             supersede(self, id);
         else if (has_id(document, "set_aside", id))
@@ -247,12 +274,7 @@ take_over(SimAuditor *self, VrPlan *plan, JsonObject *document)
     }
     for (guint i = 0; i < self->host_count; i++)
         note_memory(self, i);
-    self->step_count = plan->steps->len;
-    self->steps = g_renew(AuditStep, self->steps, self->step_count + 1);
-    memset(&self->steps[old_count + 1], 0, (self->step_count - old_count) * sizeof(AuditStep));
-    g_ptr_array_add(self->plans, plan);
-    for (guint i = old_count; i < self->step_count; i++)
-        audit_step_init(self, vr_plan_step(plan, i));
+    audit_take_steps(self, plan);
 }
 
 void

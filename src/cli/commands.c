@@ -47,6 +47,10 @@ static const Command commands[] = {
      O(YES), vr_verb_rollout_retry},
     {"rollout defer", "go on, and leave a VM that waits for a person as it is", "VM", 1,
      O(YES) | O(REASON), vr_verb_rollout_defer},
+    {"rollout undo", "migrate the VMs that came to a host back, and stop", "HOST", 1,
+     O(YES) | O(REASON), vr_verb_rollout_undo},
+    {"rollout release", "a host in alert is fine after all: go on", "HOST", 1, O(YES) | O(REASON),
+     vr_verb_rollout_release},
     {"rollout close", "never go on with the rollout; a new one can be begun then", "", 0, O(REASON),
      vr_verb_rollout_close},
     {"rollout definition", "print a VM's definition as the journal keeps it, with its secrets",
@@ -72,7 +76,7 @@ print_help(void)
     printf("  %-15s %s\n", "help COMMAND", "what one command takes");
     printf("\nWith every command:\n%s\n"
            "Exit status: 0 done, 1 failed, 2 bad usage or input, 3 refused, 4 cannot reach,\n"
-           "5 needs a person, 6 done but hosts were left out, 7 goes on later.\n",
+           "5 needs a person, 6 done but hosts were left out, 7 goes on later, 8 migrated back.\n",
            common);
 }
 

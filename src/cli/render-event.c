@@ -177,10 +177,39 @@ gate_entered(const VrStepState *step)
     if (step->phase == VR_PHASE_WATCHING)
         return begins(
             g_strdup_printf("%s  gate of %s: %s is kept as it is", plan->host, span, plan->source));
+    if (step->phase == VR_PHASE_ALERTED)
+        return warns(g_strdup_printf("%s  gate ended by the alert: %s is kept as it is", plan->host,
+                                     plan->source));
     if (step->phase == VR_PHASE_PASSED)
         return ends(
             g_strdup_printf("%s  gate passed: %s may be updated", plan->host, plan->source));
     return (VrEventLine){0};
+}
+
+static VrEventLine
+way_back_entered(const VrStepState *step)
+{
+    const char *host = step->plan->host;
+
+    if (step->phase == VR_PHASE_QUARANTINED)
+        return ends(g_strdup_printf("%s  quarantined: closed to guests", host));
+    if (step->phase == VR_PHASE_REOPENED)
+        return ends(g_strdup_printf("%s  open again", host));
+    return (VrEventLine){0};
+}
+
+static VrEventLine
+host_alert(const VrEvent *event)
+{
+    const char *reason = event->reason != NULL ? event->reason : "no reason given";
+
+    if (event->kind == VR_EVENT_HOST_ALERTED)
+        return warns(g_strdup_printf("ALERT on %s: %s%s", event->host, reason,
+                                     event->way_back ? "; its VMs migrate back" : ""));
+    if (event->kind == VR_EVENT_HOST_RELEASED)
+        return ends(g_strdup_printf("%s  released: %s", event->host, reason));
+    return event->reason != NULL ? warns(g_strdup_printf("%s  %s", event->host, reason))
+                                 : (VrEventLine){0};
 }
 
 /* A host that reboots is silent for a while, and nobody needs to hear of that. */
@@ -214,6 +243,9 @@ step_entered(const VrRollout *rollout, const VrStepState *step, VrPhase from)
         return vm_entered(step, from);
     case VR_STEP_GATE:
         return gate_entered(step);
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN:
+        return way_back_entered(step);
     }
     g_assert_not_reached();
 }
@@ -243,6 +275,10 @@ vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from)
     case VR_EVENT_REVISED:
         return ends(g_strdup_printf("the plan was revised: %s",
                                     event->reason != NULL ? event->reason : "no reason given"));
+    case VR_EVENT_HOST_ALERTED:
+    case VR_EVENT_HOST_RELEASED:
+    case VR_EVENT_STEPS_ADDED:
+        return host_alert(event);
     case VR_EVENT_ROLLOUT_PHASE:
         return rollout_entered(event);
     case VR_EVENT_CONTROLLER_STARTED:

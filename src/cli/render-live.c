@@ -199,6 +199,8 @@ step_line(const View *view, const VrStepState *step)
         return drain_line(view, step);
     switch (step->plan->kind) {
     case VR_STEP_UPDATE:
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN:
         return host_line(view, step);
     case VR_STEP_MIGRATE:
         return migration_line(view, step);

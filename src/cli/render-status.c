@@ -81,6 +81,19 @@ append_waiting(GString *out, const VrStatusView *view, guint width)
 }
 
 static void
+append_alerts(GString *out, const VrStatusView *view, guint width)
+{
+    for (guint i = 0; i < view->rollout->alerts->len; i++) {
+        const VrHostAlert *alert = vr_rollout_alert(view->rollout, i);
+        g_autofree char *since = vr_text_rough_span(MAX(view->now_us - alert->since_us, 0));
+        g_autofree char *what = vr_rollout_describe_alert(view->rollout, alert);
+        g_autofree char *text = g_strdup_printf("ALERT: %s (for %s)", what, since);
+        if (!alert->released)
+            vr_text_append_wrapped(out, text, "  ", width);
+    }
+}
+
+static void
 append_silent(GString *out, const VrStatusView *view, guint width)
 {
     g_autofree char *text = vr_render_silent_hosts(view, width);
@@ -131,6 +144,8 @@ add_changed(GPtrArray *changed, const VrRollout *rollout, const VrStepState *ste
     if (step->was_down && step->phase != VR_PHASE_UPDATED)
         g_ptr_array_add(changed,
                         g_strdup_printf("%s is down for its update (%s)", plan->host, phase));
+    else if (step->phase == VR_PHASE_QUARANTINED && vr_rollout_is_quarantined(rollout, plan->host))
+        g_ptr_array_add(changed, g_strdup_printf("%s is closed to guests (%s)", plan->host, phase));
     else if (vr_tally_is_host_closed(step))
         g_ptr_array_add(changed, g_strdup_printf("%s is closed to guests (%s)", plan->host, phase));
     else if (vr_tally_is_vm_between(step))
@@ -194,12 +209,39 @@ wants_another_plan(const VrRollout *rollout)
     return FALSE;
 }
 
+/* Of one that waits because of a host in alert. */
+static char *
+next_for_alert(const VrStatusView *view, const VrHostAlert *alert, const char **out_why)
+{
+    g_autofree char *obstacle = vr_revision_find_obstacle(view->rollout);
+
+    if (!alert->way_back && !alert->released) {
+        *out_why = "shows which VMs go back where, asks; or, if all is well: rollout release";
+        return g_strdup_printf("%s rollout undo %s --reason TEXT", view->program, alert->host);
+    }
+    if (obstacle == NULL && !alert->answered) {
+        *out_why = alert->released
+                       ? "plans anew what is left, shows the difference, asks"
+                       : "plans what is left without it; or, if it is fine: rollout release";
+        return g_strdup_printf("%s rollout replan", view->program);
+    }
+    if (!alert->released && vr_rollout_find_release_obstacle(view->rollout, alert->host) == NULL) {
+        *out_why = "once the host is mended and updated well: it takes VMs again";
+        return g_strdup_printf("%s rollout release %s --reason TEXT", view->program, alert->host);
+    }
+    *out_why = "once the cause is gone: looks again, goes on";
+    return g_strdup_printf("%s run", view->program);
+}
+
 /* Of a rollout that waits for a person. */
 static char *
 next_for_person(const VrStatusView *view, const char **out_why)
 {
     const char *host = find_host_to_retry(view->rollout);
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(view->rollout);
 
+    if (alert != NULL)
+        return next_for_alert(view, alert, out_why);
     if (wants_another_plan(view->rollout)) {
         *out_why = "plans anew what is left, shows the difference, asks";
         return g_strdup_printf("%s rollout replan", view->program);
@@ -273,6 +315,7 @@ vr_render_status(const VrStatusView *view, guint width)
         g_string_append(out, "There has been no rollout yet.\n");
     } else {
         append_head(out, view);
+        append_alerts(out, view, width);
         append_waiting(out, view, width);
         append_silent(out, view, width);
         if (view->rollout->phase == VR_ROLLOUT_CLOSED && view->rollout->reason != NULL)

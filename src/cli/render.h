@@ -47,6 +47,10 @@ char *vr_render_revision(const VrRollout *rollout, const VrRevision *revision, g
 char *vr_render_revision_json(const VrRollout *rollout, const VrRevision *revision,
                               const char *doubt, gint64 now_us);
 
+/* What migrating back off a host would do, and what releasing it would, before it is confirmed. */
+char *vr_render_undo(const VrRollout *rollout, const char *host, gint64 now_us, guint width);
+char *vr_render_release(const VrRollout *rollout, const char *host, guint width);
+
 /* What a rollout has done so far. `json` is `virt-roll-report/1`. */
 char *vr_render_report(const VrStatusView *view, guint width);
 char *vr_render_report_json(const VrStatusView *view);

@@ -157,6 +157,16 @@ vr_tally_duration_us(const VrRollout *rollout, gint64 now_us)
     return MAX((rollout->ended_us != 0 ? rollout->ended_us : now_us) - rollout->started_us, 0);
 }
 
+/* An alert is all that stops it, and the way back has been gone. */
+static gboolean
+has_migrated_back(const VrRollout *rollout)
+{
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(rollout);
+
+    return alert != NULL && alert->has_returned && alert->staying->len == 0 &&
+           vr_tally_count(rollout).needs_operator == 0;
+}
+
 int
 vr_tally_exit_status(const VrRollout *rollout)
 {
@@ -164,7 +174,7 @@ vr_tally_exit_status(const VrRollout *rollout)
     case VR_ROLLOUT_DONE:
         return vr_tally_count(rollout).hosts_left_out > 0 ? 6 : 0;
     case VR_ROLLOUT_NEEDS_OPERATOR:
-        return 5;
+        return has_migrated_back(rollout) ? 8 : 5;
     case VR_ROLLOUT_NONE:
     case VR_ROLLOUT_RUNNING:
     case VR_ROLLOUT_STOPPING:

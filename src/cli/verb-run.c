@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* run and rollout retry: begin a rollout or go on with one, watch it, report. */
+/* run and its kin (retry, defer, replan, skip, undo, release): begin, go on, watch, report. */
 #include <errno.h>
 
 #include <virt-roll/error.h>
@@ -21,9 +21,11 @@ typedef struct {
     const VrOptions *options;
     VrConsole *console;
     char *state;
-    const char *retry; /* (nullable) host to try again */
-    const char *defer; /* (nullable) VM to leave as it is */
-    const char *skip;  /* (nullable) host to leave out */
+    const char *retry;   /* (nullable) host to try again */
+    const char *defer;   /* (nullable) VM to leave as it is */
+    const char *skip;    /* (nullable) host to leave out */
+    const char *undo;    /* (nullable) host whose VMs are to migrate back */
+    const char *release; /* (nullable) host that is in alert no more */
     gboolean is_replan;
     VrPlanning planning;
     VrFollow *follow;
@@ -215,13 +217,19 @@ check_same_request(const Run *self, const VrRollout *rollout, GError **error)
     return FALSE;
 }
 
+/* The host's own name, whichever of its names a person uses. */
+static const char *
+host_name(const Run *self, const char *host)
+{
+    gint index = vr_fleet_find_host(self->planning.fleet, host);
+
+    return index >= 0 ? vr_fleet_host(self->planning.fleet, (guint)index)->name : host;
+}
+
 static gboolean
 check_retry(const Run *self, const VrRollout *rollout, GError **error)
 {
-    gint fleet_index = vr_fleet_find_host(self->planning.fleet, self->retry);
-    const char *host = fleet_index >= 0
-                           ? vr_fleet_host(self->planning.fleet, (guint)fleet_index)->name
-                           : self->retry;
+    const char *host = host_name(self, self->retry);
     gint index = vr_rollout_find_update(rollout, host);
 
     if (index < 0) {
@@ -266,17 +274,50 @@ find_deferrable(const Run *self, const VrRollout *rollout, GError **error)
     return found != NULL ? found->vm_uuid : NULL;
 }
 
+/* May the host's VMs be brought back, or the host be released? */
+static gboolean
+check_alert(const Run *self, const VrRollout *rollout, GError **error)
+{
+    g_autofree char *obstacle =
+        self->undo != NULL
+            ? vr_rollout_find_undo_obstacle(rollout, host_name(self, self->undo))
+            : vr_rollout_find_release_obstacle(rollout, host_name(self, self->release));
+
+    if (obstacle == NULL)
+        return TRUE;
+    g_set_error_literal(error, VR_ERROR, VR_ERROR_REFUSED, obstacle);
+    return FALSE;
+}
+
+/* What the question is about, where that is more than going on. */
+static void
+show_consequence(const Run *self, const VrRollout *rollout)
+{
+    g_autofree char *text = NULL;
+
+    if (self->undo == NULL && self->release == NULL)
+        return;
+    text = self->undo != NULL ? vr_render_undo(rollout, host_name(self, self->undo),
+                                               g_get_real_time(), vr_console_width(self->console))
+                              : vr_render_release(rollout, host_name(self, self->release),
+                                                  vr_console_width(self->console));
+    vr_console_print(self->console, text);
+}
+
 static void
 ask_for_subject(const Run *self, const char *vm_uuid)
 {
+    const char *reason = self->options->reason;
+
     if (vm_uuid != NULL)
-        vr_controller_defer(self->controller, vm_uuid, self->options->reason);
-    if (self->retry == NULL)
-        return;
-    gint index = vr_fleet_find_host(self->planning.fleet, self->retry);
-    vr_controller_retry(self->controller,
-                        index >= 0 ? vr_fleet_host(self->planning.fleet, (guint)index)->name
-                                   : self->retry);
+        vr_controller_ask(self->controller, VR_INPUT_DEFER, vm_uuid, reason);
+    if (self->retry != NULL)
+        vr_controller_ask(self->controller, VR_INPUT_RETRY, host_name(self, self->retry), NULL);
+    if (self->undo != NULL)
+        vr_controller_ask(self->controller, VR_INPUT_UNDO, host_name(self, self->undo), reason);
+    if (self->release != NULL)
+        vr_controller_ask(self->controller, VR_INPUT_RELEASE, host_name(self, self->release),
+                          reason);
 }
 
 /* Goes on by a plan of what is left, once it is approved. */
@@ -310,13 +351,15 @@ go_on(Run *self, GError **error)
     const VrRollout *rollout = vr_follow_rollout(self->follow);
 
     if (!check_same_request(self, rollout, error) ||
-        (self->retry != NULL && !check_retry(self, rollout, error)))
+        (self->retry != NULL && !check_retry(self, rollout, error)) ||
+        ((self->undo != NULL || self->release != NULL) && !check_alert(self, rollout, error)))
         return 0;
     if (self->defer != NULL && (vm_uuid = find_deferrable(self, rollout, error)) == NULL)
         return 0;
     say_what_goes_on(self, rollout);
     if (self->is_replan)
         return replan(self, error);
+    show_consequence(self, rollout);
     if (!self->options->is_yes && !vr_console_ask(self->console, "Go on?"))
         return EXIT_GOES_ON_LATER;
     ask_for_subject(self, vm_uuid);
@@ -442,7 +485,10 @@ run(Run *request, GError **error)
 {
     g_auto(Run) self = *request;
     const VrOptions *options = self.options;
-    const char *subject = self.retry != NULL ? self.retry : self.defer;
+    const char *subject = self.retry != NULL     ? self.retry
+                          : self.undo != NULL    ? self.undo
+                          : self.release != NULL ? self.release
+                                                 : self.defer;
     gboolean is_there = FALSE;
 
     if ((self.planning.fleet = vr_inputs_load_fleet(options, error)) == NULL)
@@ -465,7 +511,7 @@ run(Run *request, GError **error)
         g_clear_pointer(&self.controller, vr_controller_free);
         g_clear_pointer(&self.follow, vr_follow_free);
     }
-    if (self.retry != NULL || self.defer != NULL || self.is_replan) {
+    if (subject != NULL || self.is_replan) {
         g_set_error(error, VR_ERROR, VR_ERROR_NOT_FOUND, "%s%sthere is no unfinished rollout",
                     subject != NULL ? subject : "", subject != NULL ? ": " : "");
         return 0;
@@ -527,4 +573,20 @@ vr_verb_rollout_skip(const VrOptions *options, VrConsole *console, GError **erro
     };
 
     return check_reason(options, "rollout skip", error) ? run(&request, error) : 0;
+}
+
+int
+vr_verb_rollout_undo(const VrOptions *options, VrConsole *console, GError **error)
+{
+    Run request = {.options = options, .console = console, .undo = options->arguments[0]};
+
+    return check_reason(options, "rollout undo", error) ? run(&request, error) : 0;
+}
+
+int
+vr_verb_rollout_release(const VrOptions *options, VrConsole *console, GError **error)
+{
+    Run request = {.options = options, .console = console, .release = options->arguments[0]};
+
+    return check_reason(options, "rollout release", error) ? run(&request, error) : 0;
 }

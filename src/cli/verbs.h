@@ -20,6 +20,8 @@ int vr_verb_rollout_replan(const VrOptions *options, VrConsole *console, GError 
 int vr_verb_rollout_skip(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_retry(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_defer(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_undo(const VrOptions *options, VrConsole *console, GError **error);
+int vr_verb_rollout_release(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_close(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_definition(const VrOptions *options, VrConsole *console, GError **error);
 int vr_verb_rollout_report(const VrOptions *options, VrConsole *console, GError **error);

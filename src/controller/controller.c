@@ -224,20 +224,12 @@ vr_controller_stop(VrController *self, const char *reason)
 }
 
 void
-vr_controller_retry(VrController *self, const char *host)
-{
-    Request request = {.controller = self, .kind = VR_INPUT_RETRY, .subject = host};
-
-    vr_engine_thread_call(self->thread, ask_engine, &request);
-}
-
-void
-vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason)
+vr_controller_ask(VrController *self, VrInputKind kind, const char *subject, const char *reason)
 {
     Request request = {
         .controller = self,
-        .kind = VR_INPUT_DEFER,
-        .subject = vm_uuid,
+        .kind = kind,
+        .subject = subject,
         .text = reason,
     };
 

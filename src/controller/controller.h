@@ -44,11 +44,12 @@ void vr_controller_resume(VrController *self);
 /* Finish what is in flight, begin nothing. */
 void vr_controller_stop(VrController *self, const char *reason);
 
-/* A host whose update waits for a person is tried again, once the rollout is resumed. */
-void vr_controller_retry(VrController *self, const char *host);
-
-/* A VM that waits for a person is left as it is, once the rollout is resumed. */
-void vr_controller_defer(VrController *self, const char *vm_uuid, const char *reason);
+/*
+ * What a person asks for besides, once the rollout is resumed: retry, undo, release (of the host
+ * `subject`) or defer (of the VM with the UUID `subject`). `reason` is NULL where none is needed.
+ */
+void vr_controller_ask(VrController *self, VrInputKind kind, const char *subject,
+                       const char *reason);
 
 /*
  * Instead of vr_controller_resume: the rollout goes on by a revised plan, which is taken. A person

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Parts of one inventory in another. */
+/* One inventory, or parts of it, in another. */
 #include <virt-roll/inventory.h>
 
 VrHost *
@@ -53,5 +53,22 @@ vr_inventory_copy_group(VrInventory *self, const VrGroup *group)
     copy->max_per_host = group->max_per_host;
     for (guint i = 0; i < group->hosts->len; i++)
         g_ptr_array_add(copy->hosts, g_strdup(g_ptr_array_index(group->hosts, i)));
+    return copy;
+}
+
+VrInventory *
+vr_inventory_copy(const VrInventory *self)
+{
+    VrInventory *copy = vr_inventory_new();
+
+    copy->taken_at_us = self->taken_at_us;
+    for (guint i = 0; i < self->hosts->len; i++)
+        (void)vr_inventory_copy_host(copy, vr_inventory_host(self, i));
+    for (guint i = 0; i < self->groups->len; i++)
+        (void)vr_inventory_copy_group(copy, vr_inventory_group(self, i));
+    for (guint i = 0; i < self->vms->len; i++)
+        (void)vr_inventory_copy_vm(copy, vr_inventory_vm(self, i));
+    if (!vr_inventory_seal(copy, NULL))
+        g_assert_not_reached(); /* it was sealed */
     return copy;
 }

@@ -4,9 +4,17 @@
 
 #include <virt-roll/plan.h>
 
+#include "base/json-writer.h"
+#include "base/reader.h"
+
 G_BEGIN_DECLS
 
 VrPlan *vr_plan_new(void);
+VrPlan *vr_plan_copy(const VrPlan *self);
+
+/* The member "steps": those from that index on; and appended to a plan that ends before them. */
+void vr_plan_write_steps(VrJsonWriter *out, const VrPlan *self, guint from);
+void vr_plan_read_steps(VrReader *reader, JsonNode *root, VrPlan *self);
 
 /*
  * The next step, its id set, everything else zero. Borrowed. `after` (nullable) is shared; without

@@ -2,9 +2,7 @@
 /* The format `virt-roll-plan/1`. */
 #include <string.h>
 
-#include "base/json-writer.h"
 #include "base/json.h"
-#include "base/reader.h"
 #include "plan/build.h"
 
 #define PLAN_FORMAT "virt-roll-plan/1"
@@ -54,6 +52,10 @@ write_step(VrJsonWriter *out, const VrPlanStep *step)
     for (guint i = 0; i < step->after->len; i++)
         vr_json_writer_integer(out, g_array_index(step->after, guint, i));
     vr_json_writer_end(out, ']');
+    if (step->back) {
+        vr_json_writer_name(out, "back");
+        vr_json_writer_boolean(out, TRUE);
+    }
     write_integer(out, "end_ms", step->end_ms);
     if (step->kind == VR_STEP_MIGRATE) {
         vr_json_writer_name(out, "extra");
@@ -88,6 +90,16 @@ write_skip(VrJsonWriter *out, const VrPlanSkip *skip)
     vr_json_writer_end(out, '}');
 }
 
+void
+vr_plan_write_steps(VrJsonWriter *out, const VrPlan *self, guint from)
+{
+    vr_json_writer_name(out, "steps");
+    vr_json_writer_begin(out, '[');
+    for (guint i = from; i < self->steps->len; i++)
+        write_step(out, vr_plan_step(self, i));
+    vr_json_writer_end(out, ']');
+}
+
 static void
 write_lists(VrJsonWriter *out, const VrPlan *plan)
 {
@@ -96,11 +108,7 @@ write_lists(VrJsonWriter *out, const VrPlan *plan)
     for (guint i = 0; i < plan->skipped->len; i++)
         write_skip(out, g_ptr_array_index(plan->skipped, i));
     vr_json_writer_end(out, ']');
-    vr_json_writer_name(out, "steps");
-    vr_json_writer_begin(out, '[');
-    for (guint i = 0; i < plan->steps->len; i++)
-        write_step(out, vr_plan_step(plan, i));
-    vr_json_writer_end(out, ']');
+    vr_plan_write_steps(out, plan, 0);
 }
 
 char *
@@ -208,10 +216,11 @@ read_step(VrReader *reader, JsonObject *object, VrPlan *plan)
         step->target = vr_plan_keep(plan, vr_reader_required_string(reader, "target"));
         step->rate_mib_per_s = vr_reader_required_integer(reader, "rate_mib_per_s", 1, G_MAXINT64);
         step->extra = vr_reader_boolean(reader, "extra", FALSE);
+        step->back = vr_reader_boolean(reader, "back", FALSE);
     } else {
         step->host = vr_plan_keep(plan, vr_reader_required_string(reader, "host"));
     }
-    if (step->kind != VR_STEP_UPDATE)
+    if (step->kind == VR_STEP_MIGRATE || step->kind == VR_STEP_GATE)
         step->source = vr_plan_keep(plan, vr_reader_required_string(reader, "source"));
     step->start_ms = vr_reader_required_integer(reader, "start_ms", 0, G_MAXINT64);
     step->end_ms = vr_reader_required_integer(reader, "end_ms", step->start_ms, G_MAXINT64);
@@ -223,8 +232,8 @@ read_step(VrReader *reader, JsonObject *object, VrPlan *plan)
     read_after(reader, json_object_get_member(object, "after"), step);
 }
 
-static void
-read_steps(VrReader *reader, JsonNode *root, VrPlan *plan)
+void
+vr_plan_read_steps(VrReader *reader, JsonNode *root, VrPlan *self)
 {
     guint length;
 
@@ -236,7 +245,7 @@ read_steps(VrReader *reader, JsonNode *root, VrPlan *plan)
     for (guint i = 0; i < length && !vr_reader_failed(reader); i++) {
         if (!vr_reader_enter_element(reader, i))
             break;
-        read_step(reader, json_array_get_object_element(array, i), plan);
+        read_step(reader, json_array_get_object_element(array, i), self);
         vr_reader_leave(reader);
     }
     vr_reader_leave(reader);
@@ -277,7 +286,7 @@ vr_plan_parse(const char *text, gsize length, const char *source, GError **error
 
     read_head(reader, plan);
     if (!vr_reader_failed(reader)) {
-        read_steps(reader, root, plan);
+        vr_plan_read_steps(reader, root, plan);
         read_skipped(reader, plan);
     }
     if (!vr_reader_failed(reader)) {

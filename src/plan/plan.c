@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "base/json-writer.h"
 #include "plan/build.h"
 
 VR_DEFINE_ENUM(VrStepKind, vr_step_kind, VR_STEP_KINDS)
@@ -47,6 +46,24 @@ vr_plan_new(void)
     return self;
 }
 
+VrPlan *
+vr_plan_copy(const VrPlan *self)
+{
+    VrPlan *copy = vr_plan_new();
+
+    copy->digest = g_strdup(self->digest);
+    copy->policy_digest = g_strdup(self->policy_digest);
+    copy->inventory_digest = g_strdup(self->inventory_digest);
+    copy->update_level = g_strdup(self->update_level);
+    copy->update_class = g_strdup(self->update_class);
+    copy->summary = self->summary;
+    for (guint i = 0; i < self->steps->len; i++)
+        vr_plan_copy_step(copy, vr_plan_step(self, i), 0);
+    for (guint i = 0; i < self->skipped->len; i++)
+        g_ptr_array_add(copy->skipped, vr_plan_copy_skip(g_ptr_array_index(self->skipped, i)));
+    return copy;
+}
+
 VrPlanStep *
 vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after)
 {
@@ -79,6 +96,7 @@ vr_plan_copy_step(VrPlan *self, const VrPlanStep *step, guint shift)
     copy->end_ms = step->end_ms;
     copy->rate_mib_per_s = step->rate_mib_per_s;
     copy->extra = step->extra;
+    copy->back = step->back;
     copy->why = vr_plan_keep(self, step->why);
     for (guint i = 0; i < step->after->len; i++)
         vr_plan_step_add_after(copy, g_array_index(step->after, guint, i) + shift);

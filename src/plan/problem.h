@@ -37,11 +37,11 @@ typedef enum {
     VR_ROLE_UPDATED, /* may take VMs */
     VR_ROLE_UPDATE,  /* will be updated; until its drain begins it may take extras */
     VR_ROLE_SKIPPED, /* left alone altogether */
-} VrRole;
+} VrHostRole;
 
 typedef struct {
     guint pool;
-    VrRole role;
+    VrHostRole role;
     VrAmount room; /* what VMs may use in all */
     VrAmount load; /* what they use at the start */
     gint64 link_mib_per_s, update_ms;

@@ -142,6 +142,9 @@ vr_reason_append(GString *out, const VrProblem *problem, const VrSchedule *sched
     case VR_STEP_GATE:
         text = format_gate(problem, entry);
         break;
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN:
+        g_assert_not_reached(); /* never planned */
     }
     g_string_append(out, text);
 }

@@ -12,6 +12,7 @@ typedef struct {
     const VrStepState *failed; /* first that failed */
     const VrStepState *aside;  /* first whose host is set aside */
     gboolean unfinished;
+    gboolean returning; /* a VM waits for its next attempt to migrate back */
 } VrWork;
 
 /* Counts as down: from the facts before it until it is open again, a little more than it is. */
@@ -44,6 +45,7 @@ survey(const VrRollout *self)
             work.waiting || step->phase == VR_PHASE_WATCHING || step->phase == VR_PHASE_DEFERRED;
         work.unfinished = work.unfinished || (!vr_phase_is_satisfied(step->phase) &&
                                               step->phase != VR_PHASE_SUPERSEDED);
+        work.returning = work.returning || (step->phase == VR_PHASE_DEFERRED && step->plan->back);
         if (step->phase == VR_PHASE_NEEDS_OPERATOR && step->set_aside && work.aside == NULL)
             work.aside = step;
         if (step->phase == VR_PHASE_NEEDS_OPERATOR && !step->set_aside && work.asking == NULL)
@@ -55,6 +57,8 @@ survey(const VrRollout *self)
         else if (step->plan->kind == VR_STEP_UPDATE)
             work.hosts_down += is_in_update(step);
     }
+    for (guint i = 0; i < self->alerts->len; i++)
+        work.hosts_down += vr_rollout_is_quarantined(self, vr_rollout_alert(self, i)->host);
     return work;
 }
 
@@ -74,19 +78,24 @@ has_slot(const VrRollout *self, const VrWork *work, const VrPlanStep *plan)
            out < limits->migrations_out_per_host && in < limits->migrations_in_per_host;
 }
 
-/* A migration may begin once its source is closed; if that has not begun, it begins now. */
+/*
+ * A migration may begin once its source is closed; if that has not begun, it begins now. A host in
+ * alert is closed by a step of its own.
+ */
 static gboolean
 begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
 {
     const VrRollout *rollout = self->rollout;
-    const VrStepState *closing =
-        step->source_update >= 0 ? vr_rollout_step(rollout, (guint)step->source_update) : NULL;
+    const VrStepState *closing = step->source_update >= 0 && !step->plan->back
+                                     ? vr_rollout_step(rollout, (guint)step->source_update)
+                                     : NULL;
 
     if (closing != NULL && closing->phase == VR_PHASE_PENDING) {
         vr_deciding_enter(self, closing, VR_PHASE_CLOSING, NULL);
         return TRUE;
     }
     if ((closing != NULL && closing->phase != VR_PHASE_CLOSED) ||
+        vr_rollout_find_alert(rollout, step->plan->target) != NULL ||
         !has_slot(rollout, work, step->plan))
         return FALSE;
     vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
@@ -142,6 +151,7 @@ begin_gate(VrDeciding *self, const VrStepState *step)
         guint before = g_array_index(step->plan->after, guint, i) - 1;
         settled_us = MAX(settled_us, vr_rollout_step(rollout, before)->ended_us);
     }
+    settled_us = MAX(settled_us, step->since_us); /* its host was released */
     vr_deciding_enter(self, step, VR_PHASE_WATCHING, NULL)->not_before_us = settled_us + length_us;
 }
 
@@ -161,6 +171,12 @@ begin(VrDeciding *self, const VrWork *work, const VrStepState *step)
         return begin_migration(self, work, step);
     case VR_STEP_GATE:
         begin_gate(self, step);
+        return TRUE;
+    case VR_STEP_QUARANTINE:
+        vr_deciding_enter(self, step, VR_PHASE_CLOSING, NULL);
+        return TRUE;
+    case VR_STEP_REOPEN:
+        vr_deciding_enter(self, step, VR_PHASE_OPENING, NULL);
         return TRUE;
     }
     g_assert_not_reached();
@@ -192,7 +208,13 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
 static void
 end_as_it_is(VrDeciding *self, const VrWork *work)
 {
-    if (work->failed != NULL)
+    const VrHostAlert *alert = vr_rollout_unsettled_alert(self->rollout);
+    g_autofree char *reason =
+        alert != NULL ? vr_rollout_describe_alert(self->rollout, alert) : NULL;
+
+    if (alert != NULL)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, reason);
+    else if (work->failed != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED, work->failed->reason);
     else if (work->aside != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->aside->reason);
@@ -205,15 +227,15 @@ end_if_over(VrDeciding *self, const VrWork *work)
 {
     const VrRollout *rollout = self->rollout;
 
-    if (work->busy)
+    if (work->busy || (work->returning && rollout->phase == VR_ROLLOUT_RUNNING))
         return;
-    if (!work->unfinished)
+    if (!work->unfinished && vr_rollout_unsettled_alert(rollout) == NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_DONE, NULL);
     else if (work->asking != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);
     else if (rollout->phase == VR_ROLLOUT_STOPPING)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_STOPPED, rollout->reason);
-    else if (!work->waiting)
+    else if (!work->waiting || vr_rollout_blocking_alert(rollout) != NULL)
         end_as_it_is(self, work);
 }
 
@@ -225,11 +247,16 @@ vr_rollout_advance(const VrRollout *self, gint64 now_us, GPtrArray *out_events)
     if (vr_rollout_is_over(self->phase))
         return;
 
+    if (vr_alert_advance(&deciding))
+        return;
+
     VrWork work = survey(self);
     g_autoptr(GPtrArray) migrations = work.migrations; /* freed at the end */
-    gboolean may_begin = vr_rollout_may_begin(self);
+    gboolean may_begin_any = vr_rollout_may_begin(self);
     for (guint i = 0; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
+        gboolean may_begin =
+            vr_step_is_way_back(step->plan) ? self->phase == VR_ROLLOUT_RUNNING : may_begin_any;
         if (move_on(&deciding, step, may_begin) || (may_begin && begin(&deciding, &work, step)))
             return; /* one at a time: the next call sees what this one changed */
     }

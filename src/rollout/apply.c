@@ -2,18 +2,17 @@
 /* Events onto state: the only code that changes a rollout. */
 #include <string.h>
 
-#include "base/time.h"
+#include "rollout/decide.h"
 #include "rollout/document.h"
-#include "rollout/state.h"
 
 #define B(phase) (1ULL << VR_PHASE_##phase)
 
 /* Where a step may go from each phase. Every phase but the last ones may also need an operator. */
 static const guint64 legal[VR_PHASE_COUNT] = {
-    [VR_PHASE_PENDING] = B(CLOSING) | B(CHECKING) | B(STOPPED) | B(WATCHING),
-    [VR_PHASE_CLOSING] = B(CLOSING) | B(COMPARING),
+    [VR_PHASE_PENDING] = B(CLOSING) | B(CHECKING) | B(STOPPED) | B(WATCHING) | B(OPENING),
+    [VR_PHASE_CLOSING] = B(CLOSING) | B(COMPARING) | B(QUARANTINED),
     [VR_PHASE_COMPARING] = B(COMPARING) | B(CLOSED),
-    [VR_PHASE_CLOSED] = B(FACTS_BEFORE),
+    [VR_PHASE_CLOSED] = B(FACTS_BEFORE) | B(PENDING) /* opened again */,
     [VR_PHASE_FACTS_BEFORE] = B(FACTS_BEFORE) | B(ASSESSING) | B(CLOSED),
     [VR_PHASE_ASSESSING] = B(ASSESSING) | B(PREPARING) | B(SWEEPING) | B(CLOSED),
     [VR_PHASE_PREPARING] = B(PREPARING) | B(PROVING) | B(CLOSED),
@@ -26,7 +25,7 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_FACTS_AFTER] = B(FACTS_AFTER) | B(VERIFYING),
     [VR_PHASE_VERIFYING] = B(VERIFYING) | B(SWEEPING),
     [VR_PHASE_SWEEPING] = B(SWEEPING) | B(OPENING),
-    [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED),
+    [VR_PHASE_OPENING] = B(OPENING) | B(UPDATED) | B(REOPENED),
     [VR_PHASE_DEFERRED] = B(CHECKING) | B(STOPPED) | B(PENDING),
     [VR_PHASE_CHECKING] = B(CHECKING) | B(FITTING) | B(SETTLED) | B(STOPPED) | B(PENDING),
     [VR_PHASE_FITTING] = B(CHECKING) | B(FITTING) | B(MIGRATING) | B(PENDING),
@@ -44,16 +43,17 @@ static const guint64 legal[VR_PHASE_COUNT] = {
     [VR_PHASE_SETTING_AUTOSTART] = B(OBSERVING),
     /* A stale definition came back on its source; its gate asked, and it is left out. */
     [VR_PHASE_SETTLED] = B(OBSERVING) | B(STOPPED),
-    [VR_PHASE_WATCHING] = B(LOOKING),
-    [VR_PHASE_LOOKING] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED),
-    [VR_PHASE_CHECKING_BOOT] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED),
+    [VR_PHASE_WATCHING] = B(LOOKING) | B(ALERTED),
+    [VR_PHASE_LOOKING] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED) | B(ALERTED),
+    [VR_PHASE_CHECKING_BOOT] = B(LOOKING) | B(CHECKING_BOOT) | B(PASSED) | B(ALERTED),
+    [VR_PHASE_ALERTED] = B(PENDING),
     [VR_PHASE_FAILED] = B(PENDING) | B(STOPPED),
     /* Nothing that changes a host or a VM without a look at it first. */
     [VR_PHASE_NEEDS_OPERATOR] = B(CLOSING) | B(COMPARING) | B(CLOSED) | B(FACTS_BEFORE) |
                                 B(ASSESSING) | B(PREPARING) | B(PROVING) | B(FACTS_BEFORE_REBOOT) |
                                 B(PROVING_AGAIN) | B(RETURNING) | B(FACTS_AFTER) | B(VERIFYING) |
                                 B(SWEEPING) | B(OPENING) | B(CHECKING) | B(OBSERVING) | B(STOPPED) |
-                                B(LOOKING),
+                                B(LOOKING) | B(PENDING) | B(ALERTED),
 };
 
 /* Is it one of the ways of this kind of step? */
@@ -69,7 +69,11 @@ phase_is_of(VrPhase phase, VrStepKind kind)
         return (phase >= VR_PHASE_DEFERRED && phase <= VR_PHASE_STOPPED) ||
                phase == VR_PHASE_FAILED;
     case VR_STEP_GATE:
-        return phase >= VR_PHASE_WATCHING && phase <= VR_PHASE_PASSED;
+        return phase >= VR_PHASE_WATCHING && phase <= VR_PHASE_ALERTED;
+    case VR_STEP_QUARANTINE:
+        return phase == VR_PHASE_CLOSING || phase == VR_PHASE_QUARANTINED;
+    case VR_STEP_REOPEN:
+        return phase == VR_PHASE_OPENING || phase == VR_PHASE_REOPENED;
     }
     g_assert_not_reached();
 }
@@ -79,7 +83,7 @@ phase_may_follow(VrPhase from, VrPhase to)
 {
     if (to == VR_PHASE_NEEDS_OPERATOR)
         return !vr_phase_is_satisfied(from) && from != VR_PHASE_NEEDS_OPERATOR &&
-               from != VR_PHASE_SUPERSEDED;
+               from != VR_PHASE_SUPERSEDED && from != VR_PHASE_ALERTED;
     return (legal[from] & (1ULL << to)) != 0;
 }
 
@@ -406,6 +410,8 @@ apply_revised(VrRollout *self, const VrEvent *event, GError **error)
     }
     vr_state_revise(self, g_steal_pointer(&revised.plan), g_steal_pointer(&revised.inventory),
                     revised.automatic);
+    for (guint i = 0; i < self->alerts->len; i++)
+        vr_rollout_alert(self, i)->answered = TRUE;
     self->revisions++;
     self->revisions_in_vain = in_vain ? self->revisions_in_vain + 1 : 0;
     self->satisfied_count = satisfied;
@@ -504,6 +510,9 @@ apply_to_step(VrRollout *self, const VrEvent *event, GError **error)
         return TRUE;
     case VR_EVENT_CREATED:
     case VR_EVENT_REVISED:
+    case VR_EVENT_HOST_ALERTED:
+    case VR_EVENT_HOST_RELEASED:
+    case VR_EVENT_STEPS_ADDED:
     case VR_EVENT_ROLLOUT_PHASE:
     case VR_EVENT_CONTROLLER_STARTED:
         break;
@@ -526,6 +535,9 @@ vr_rollout_apply(VrRollout *self, const VrEvent *event, GError **error)
         apply_rollout_phase(self, event);
     else if (event->kind == VR_EVENT_CONTROLLER_STARTED)
         apply_controller_started(self, event);
+    else if (event->kind == VR_EVENT_HOST_ALERTED || event->kind == VR_EVENT_HOST_RELEASED ||
+             event->kind == VR_EVENT_STEPS_ADDED)
+        applied = vr_alert_apply(self, event, error);
     else
         applied = apply_to_step(self, event, error);
     if (applied) {

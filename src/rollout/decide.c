@@ -173,7 +173,7 @@ take_up(VrDeciding *self, const VrStepState *step)
     if (step->phase != VR_PHASE_NEEDS_OPERATOR || step->set_aside)
         return;
     if (step->plan->kind == VR_STEP_MIGRATE)
-        vr_deciding_enter(self, step, step->tries == 0 ? VR_PHASE_CHECKING : VR_PHASE_OBSERVING,
+        vr_deciding_enter(self, step, step->tries == 0 ? VR_PHASE_PENDING : VR_PHASE_OBSERVING,
                           NULL);
     else if (step->plan->kind == VR_STEP_GATE)
         vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
@@ -188,6 +188,9 @@ start(VrDeciding *self)
         return;
     if (self->rollout->phase != VR_ROLLOUT_RUNNING)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_RUNNING, self->input->text);
+    /* What is asked while others still work, nobody may have heard yet. */
+    if (!vr_rollout_is_over(self->rollout->phase))
+        return;
     for (guint i = 0; i < self->rollout->steps->len; i++)
         take_up(self, vr_rollout_step(self->rollout, i));
 }
@@ -301,6 +304,12 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
         return;
     case VR_INPUT_REVISE:
         revise(&deciding);
+        return;
+    case VR_INPUT_UNDO:
+        vr_alert_undo(&deciding);
+        return;
+    case VR_INPUT_RELEASE:
+        vr_alert_release(&deciding);
         return;
     case VR_INPUT_OBSERVED:
     case VR_INPUT_LISTED:

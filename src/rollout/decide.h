@@ -47,6 +47,23 @@ void vr_migration_rolled_back(VrDeciding *self, const VrStepState *step, VrRow r
 /* Its call is out and nothing is sent any more. */
 void vr_migration_stalled(VrDeciding *self, const VrStepState *step);
 
+/* Its target is in alert: it is aborted, if that is still possible. */
+void vr_migration_recalled(VrDeciding *self, const VrStepState *step);
+
+/* A person says that what came to a host goes back, or that a host in alert is fine. */
+void vr_alert_undo(VrDeciding *self);
+void vr_alert_release(VrDeciding *self);
+/* What hosts in alert bring about by themselves. TRUE if an event was added. */
+gboolean vr_alert_advance(VrDeciding *self);
+/* An event about a host in alert onto the state. */
+gboolean vr_alert_apply(VrRollout *rollout, const VrEvent *event,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Exit status 0, or that there was nothing to do. */
+gboolean vr_stage_end_is_good(const VrStageResult *result);
+/* What a stage's end means, in a sentence that begins with its host. (transfer full) */
+char *vr_stage_end_describe(const VrStepState *step, VrStage stage, const VrStageResult *result);
+
 /* An update step's stage ended, or a step's host was listed. */
 void vr_host_stage_ended(VrDeciding *self, const VrStepState *step);
 void vr_host_listed(VrDeciding *self, const VrStepState *step);

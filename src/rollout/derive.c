@@ -121,6 +121,8 @@ vr_rollout_commands(const VrRollout *self, gint64 now_us, GArray *out_commands)
             command.attempt = step->call_attempt;
             /* Not after its own deadline has it aborted, if this process was stopped in between. */
             command.not_after_us = step->call_us + VR_PROOF_AGE_MAX_US;
+            if (step->phase != VR_PHASE_MIGRATING) /* called back before it was out */
+                command.not_after_us = MIN(command.not_after_us, now_us - 1);
             command.bandwidth_mib_per_s = MAX(step->plan->rate_mib_per_s, 1);
             g_array_append_val(out_commands, command);
         }

@@ -4,6 +4,7 @@
 #include <virt-roll/error.h>
 
 #include "base/json.h"
+#include "plan/build.h"
 #include "rollout/document.h"
 
 char *
@@ -169,4 +170,40 @@ vr_document_clear_revised(VrRevisedDocument *revised)
     g_clear_pointer(&revised->inventory, vr_inventory_free);
     g_clear_pointer(&revised->superseded, g_array_unref);
     g_clear_pointer(&revised->set_aside, g_array_unref);
+}
+
+/* ------------------------------------------------------------------ a way back */
+
+char *
+vr_document_write_added(const VrPlan *plan, guint from, const GPtrArray *staying)
+{
+    VrJsonWriter out = vr_json_writer_text();
+
+    vr_json_writer_begin(&out, '{');
+    vr_json_writer_name(&out, "stay");
+    vr_json_writer_begin(&out, '[');
+    for (guint i = 0; i < staying->len; i++)
+        vr_json_writer_string(&out, g_ptr_array_index(staying, i));
+    vr_json_writer_end(&out, ']');
+    vr_plan_write_steps(&out, plan, from);
+    vr_json_writer_end(&out, '}');
+    return vr_json_writer_finish(&out);
+}
+
+gboolean
+vr_document_read_added(const char *text, VrPlan *plan, GPtrArray *staying, GError **error)
+{
+    static const char source[] = "journal: steps-added";
+    JsonNode *root = vr_json_parse(text, strlen(text), source, error);
+
+    if (root == NULL)
+        return FALSE;
+    g_autoptr(VrDocument) document = vr_document_new(root, source, FALSE);
+    g_autoptr(VrReader) reader = vr_reader_new(document);
+    g_auto(GStrv) vms = vr_reader_strings(reader, "stay");
+
+    for (guint i = 0; vms != NULL && vms[i] != NULL; i++)
+        g_ptr_array_add(staying, g_strdup(vms[i]));
+    vr_plan_read_steps(reader, root, plan);
+    return vr_reader_finish(reader, error);
 }

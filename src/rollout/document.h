@@ -30,4 +30,10 @@ gboolean vr_document_read_revised(const char *text, VrRevisedDocument *out_revis
 void vr_document_clear_revised(VrRevisedDocument *revised);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VrRevisedDocument, vr_document_clear_revised)
 
+/* Steps that come after all that the plan has, and VMs for which there is no step. */
+char *vr_document_write_added(const VrPlan *plan, guint from, const GPtrArray *staying);
+/* Appends the steps to the plan, and the VMs' UUIDs (owned) to `staying`. VR_ERROR_INVALID. */
+gboolean vr_document_read_added(const char *text, VrPlan *plan, GPtrArray *staying,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS

@@ -37,15 +37,15 @@ static const IntegerField short_fields[] = {
     {"paused", G_STRUCT_OFFSET(VrEvent, paused), 0, 0, G_MAXINT32},
     {"ran_on", G_STRUCT_OFFSET(VrEvent, ran_on), 0, 0, G_MAXINT32},
     {"counted", G_STRUCT_OFFSET(VrEvent, counted), 0, 0, G_MAXINT32},
+    {"way_back", G_STRUCT_OFFSET(VrEvent, way_back), 0, 0, G_MAXINT32},
 };
 
 static const struct {
     const char *name;
     gsize offset;
 } text_fields[] = {
-    {"rollout", G_STRUCT_OFFSET(VrEvent, rollout)},
-    {"reason", G_STRUCT_OFFSET(VrEvent, reason)},
-    {"silent", G_STRUCT_OFFSET(VrEvent, silent)},
+    {"rollout", G_STRUCT_OFFSET(VrEvent, rollout)}, {"reason", G_STRUCT_OFFSET(VrEvent, reason)},
+    {"silent", G_STRUCT_OFFSET(VrEvent, silent)},   {"host", G_STRUCT_OFFSET(VrEvent, host)},
     {"text", G_STRUCT_OFFSET(VrEvent, text)},
 };
 

@@ -23,6 +23,7 @@ vr_event_copy(const VrEvent *self)
 
     copy->rollout = g_strdup(self->rollout);
     copy->silent = g_strdup(self->silent);
+    copy->host = g_strdup(self->host);
     copy->reason = g_strdup(self->reason);
     copy->text = g_strdup(self->text);
     if (self->definition != NULL)
@@ -37,6 +38,7 @@ vr_event_free(VrEvent *self)
         return;
     g_free(self->rollout);
     g_free(self->silent);
+    g_free(self->host);
     g_free(self->reason);
     g_free(self->text);
     g_clear_pointer(&self->definition, g_ref_string_release);

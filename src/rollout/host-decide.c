@@ -51,46 +51,6 @@ go_on(VrDeciding *self, const VrStepState *step, VrPhase phase)
 
 /* ------------------------------------------------------------------ stages */
 
-/* What a stage's end means in a sentence. (transfer full) */
-static char *
-describe_end(const VrStepState *step, VrStage stage, const VrStageResult *result)
-{
-    g_autofree char *output = g_strchomp(g_strdup(result->output != NULL ? result->output : ""));
-    const char *newline = strrchr(output, '\n');
-    const char *last_line = newline != NULL ? newline + 1 : output;
-    const char *quote = *last_line != '\0' ? "; it said: " : "";
-    const char *host = step->plan->host;
-    const char *word = vr_stage_to_string(stage);
-
-    switch (result->end) {
-    case VR_STAGE_END_EXITED:
-        return g_strdup_printf("%s: stage %s failed with exit status %d%s%s", host, word,
-                               result->exit_status, quote, last_line);
-    case VR_STAGE_END_TIMED_OUT:
-        return g_strdup_printf("%s: stage %s did not end in its time and was killed%s%s", host,
-                               word, quote, last_line);
-    case VR_STAGE_END_SIGNALLED:
-        return g_strdup_printf("%s: stage %s was killed by signal %d%s%s", host, word,
-                               result->exit_status, quote, last_line);
-    case VR_STAGE_END_LOST:
-        return g_strdup_printf("%s: stage %s was cut off and nobody knows how it ended%s%s", host,
-                               word, quote, last_line);
-    case VR_STAGE_END_EXPIRED:
-        return g_strdup_printf("%s: stage %s was not begun: its proof had become old", host, word);
-    case VR_STAGE_END_NOT_RUN:
-        return g_strdup_printf("%s: stage %s could not be started%s%s", host, word, quote,
-                               last_line);
-    }
-    g_assert_not_reached();
-}
-
-static gboolean
-ended_well(const VrStageResult *result)
-{
-    return result->end == VR_STAGE_END_EXITED &&
-           (result->exit_status == 0 || result->exit_status == VR_STAGE_NOTHING_TO_DO);
-}
-
 static gboolean
 has_level(const VrDeciding *self, const char *facts)
 {
@@ -113,7 +73,7 @@ static void
 facts_before_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
 {
     if (result->end != VR_STAGE_END_EXITED || result->exit_status != 0) {
-        ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+        ask(self, step, vr_stage_end_describe(step, VR_STAGE_FACTS, result));
         return;
     }
     keep_facts(self, step);
@@ -136,7 +96,7 @@ assess_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *res
     else if (exited && (status == 0 || (status >= VR_STAGE_NOTHING_TO_DO && status <= 72)))
         go_on(self, step, VR_PHASE_PREPARING);
     else
-        ask(self, step, describe_end(step, VR_STAGE_ASSESS, result));
+        ask(self, step, vr_stage_end_describe(step, VR_STAGE_ASSESS, result));
 }
 
 /* The journal is slow, or this process was stopped. Again, but not for ever. */
@@ -151,7 +111,8 @@ prove_anew(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase pro
                             "empty: the controller's disk or machine is too slow",
                             step->plan->host, vr_stage_to_string(stage)));
     else
-        vr_deciding_enter(self, step, prove, describe_end(step, stage, self->input->stage));
+        vr_deciding_enter(self, step, prove,
+                          vr_stage_end_describe(step, stage, self->input->stage));
 }
 
 /*
@@ -164,14 +125,14 @@ changing_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, V
 {
     const VrStageResult *result = self->input->stage;
 
-    if (ended_well(result))
+    if (vr_stage_end_is_good(result))
         vr_deciding_enter(self, step, next, NULL);
     else if (result->end == VR_STAGE_END_NOT_RUN && step->reattach)
         vr_deciding_enter(self, step, prove, NULL);
     else if (result->end == VR_STAGE_END_EXPIRED)
         prove_anew(self, step, stage, prove);
     else
-        ask(self, step, describe_end(step, stage, result));
+        ask(self, step, vr_stage_end_describe(step, stage, result));
 }
 
 static void
@@ -226,7 +187,7 @@ facts_after_ended(VrDeciding *self, const VrStepState *step, const VrStageResult
     gboolean exited = result->end == VR_STAGE_END_EXITED && result->exit_status == 0;
     gboolean may_change = TRUE;
     char *fault = exited ? find_fault(self, step, result->output, &may_change)
-                         : describe_end(step, VR_STAGE_FACTS, result);
+                         : vr_stage_end_describe(step, VR_STAGE_FACTS, result);
 
     if (fault == NULL) {
         keep_facts(self, step);
@@ -241,20 +202,37 @@ facts_after_ended(VrDeciding *self, const VrStepState *step, const VrStageResult
 static void
 simple_stage_ended(VrDeciding *self, const VrStepState *step, VrStage stage, VrPhase next)
 {
-    if (ended_well(self->input->stage))
+    if (vr_stage_end_is_good(self->input->stage))
         vr_deciding_enter(self, step, next, NULL);
     else
-        ask(self, step, describe_end(step, stage, self->input->stage));
+        ask(self, step, vr_stage_end_describe(step, stage, self->input->stage));
+}
+
+/* Its update, if that is still to come, closes it once more. */
+static void
+reopened(VrDeciding *self, const VrStepState *step)
+{
+    gint index = vr_rollout_find_update(self->rollout, step->plan->host);
+    const VrStepState *update = index >= 0 ? vr_rollout_step(self->rollout, (guint)index) : NULL;
+
+    simple_stage_ended(self, step, VR_STAGE_OPEN, VR_PHASE_REOPENED);
+    if (vr_stage_end_is_good(self->input->stage) && update != NULL &&
+        update->phase == VR_PHASE_CLOSED)
+        vr_deciding_enter(self, update, VR_PHASE_PENDING, NULL);
 }
 
 /* A dead host cannot be closed, and it is full: a list tells a dead one from a bad stage. */
 static void
 close_ended(VrDeciding *self, const VrStepState *step, const VrStageResult *result)
 {
-    if (ended_well(result))
-        vr_deciding_enter(self, step, VR_PHASE_COMPARING, NULL);
+    if (vr_stage_end_is_good(result))
+        vr_deciding_enter(self, step,
+                          step->plan->kind == VR_STEP_QUARANTINE ? VR_PHASE_QUARANTINED
+                                                                 : VR_PHASE_COMPARING,
+                          NULL);
     else
-        vr_deciding_enter(self, step, VR_PHASE_CLOSING, describe_end(step, VR_STAGE_CLOSE, result))
+        vr_deciding_enter(self, step, VR_PHASE_CLOSING,
+                          vr_stage_end_describe(step, VR_STAGE_CLOSE, result))
             ->round = 1;
 }
 
@@ -268,8 +246,8 @@ boot_checked(VrDeciding *self, const VrStepState *step, const VrStageResult *res
     g_autofree char *before = vr_identity_boot(self->rollout, step);
     g_autofree char *after = vr_facts_get(result->output, "boot_id");
 
-    if (!ended_well(result)) {
-        hold_or_ask(self, step, describe_end(step, VR_STAGE_FACTS, result));
+    if (!vr_stage_end_is_good(result)) {
+        hold_or_ask(self, step, vr_stage_end_describe(step, VR_STAGE_FACTS, result));
     } else if (g_strcmp0(before, after) == 0 ||
                vr_identity_is_accepted_boot(self->rollout, step, after)) {
         vr_deciding_enter(self, step, VR_PHASE_PASSED, NULL);
@@ -308,6 +286,8 @@ vr_host_stage_ended(VrDeciding *self, const VrStepState *step)
         facts_after_ended(self, step, result);
     else if (step->phase == VR_PHASE_VERIFYING)
         simple_stage_ended(self, step, VR_STAGE_VERIFY, VR_PHASE_SWEEPING);
+    else if (step->phase == VR_PHASE_OPENING && step->plan->kind == VR_STEP_REOPEN)
+        reopened(self, step);
     else if (step->phase == VR_PHASE_OPENING)
         simple_stage_ended(self, step, VR_STAGE_OPEN, VR_PHASE_UPDATED);
     else if (step->phase == VR_PHASE_CHECKING_BOOT)
@@ -472,12 +452,11 @@ looked(VrDeciding *self, const VrStepState *step)
 {
     const VrListing *listing = self->input->listing;
 
-    for (guint i = 0; i < self->rollout->steps->len; i++) {
-        const VrStepState *arrival = vr_rollout_step(self->rollout, i);
+    for (guint i = 0; i < step->plan->after->len; i++) {
+        guint id = g_array_index(step->plan->after, guint, i);
+        const VrStepState *arrival = vr_rollout_step(self->rollout, id - 1);
         gboolean fine = FALSE;
-        if (arrival->plan->kind != VR_STEP_MIGRATE || arrival->phase != VR_PHASE_SETTLED ||
-            g_strcmp0(arrival->plan->target, step->plan->host) != 0 ||
-            g_strcmp0(arrival->plan->source, step->plan->source) != 0)
+        if (arrival->phase != VR_PHASE_SETTLED || vr_rollout_moves_on(self->rollout, arrival))
             continue;
         for (guint k = 0; k < listing->vms->len && !fine; k++) {
             const VrListedVm *vm = g_ptr_array_index(listing->vms, k);

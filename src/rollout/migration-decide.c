@@ -235,7 +235,7 @@ checked(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *row)
 {
     const VrObservation *observation = self->input->observation;
 
-    if (!vr_rollout_may_begin(self->rollout)) {
+    if (!vr_rollout_may_begin_step(self->rollout, step)) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
     } else if (observation->source.definition == NULL) {
         vr_deciding_enter(self, step, VR_PHASE_NEEDS_OPERATOR,
@@ -324,6 +324,12 @@ vr_migration_stalled(VrDeciding *self, const VrStepState *step)
         abort_migration(self, step, VR_FAILURE_STREAM_STALLED);
 }
 
+void
+vr_migration_recalled(VrDeciding *self, const VrStepState *step)
+{
+    abort_migration(self, step, VR_FAILURE_TARGET_IN_ALERT);
+}
+
 /* That it was aborted is what we asked for: why we did is what its failure was. */
 static void
 note_return(VrDeciding *self, const VrStepState *step, VrFailure failure)
@@ -402,7 +408,9 @@ await_cpu_time(VrDeciding *self, const VrStepState *step, const VrRecoveryRow *r
 
     if (event->not_before_us != 0)
         event->not_before_us = self->at_us + poll_delay_us(self, step->polls) / SETTLE_POLLS;
-    if (step->target_cpu_time_ns == VR_UNKNOWN)
+    /* Less than before: it was started anew, and counts from zero. */
+    if (step->target_cpu_time_ns == VR_UNKNOWN ||
+        self->input->observation->target.cpu_time_ns < step->target_cpu_time_ns)
         event->cpu_time_ns = self->input->observation->target.cpu_time_ns;
 }
 

@@ -145,7 +145,7 @@ fit_later(VrDeciding *self, const VrStepState *step)
 void
 vr_migration_fitted(VrDeciding *self, const VrStepState *step)
 {
-    if (!vr_rollout_may_begin(self->rollout)) {
+    if (!vr_rollout_may_begin_step(self->rollout, step)) {
         vr_deciding_enter(self, step, VR_PHASE_PENDING, NULL);
         return;
     }

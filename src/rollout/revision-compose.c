@@ -50,11 +50,22 @@ take_old_steps(Composing *self)
     revision->old_step_count = self->rollout->steps->len;
 }
 
-/* Has its VM come to its target, and not just been found shut off on its source? */
+/* Has its VM come to its target and stayed, and not just been found shut off on its source? */
 static gboolean
-has_arrived(const VrStepState *step)
+has_arrived(const VrRollout *rollout, const VrStepState *step)
 {
-    return step->phase == VR_PHASE_SETTLED || (step->phase == VR_PHASE_STOPPED && step->tries > 0);
+    return (step->phase == VR_PHASE_SETTLED && !vr_rollout_moves_on(rollout, step)) ||
+           (step->phase == VR_PHASE_STOPPED && step->tries > 0);
+}
+
+/* Somebody has moved it on: the new plan takes it from where it was found. */
+static gboolean
+was_found_elsewhere(const Composing *self, const VrStepState *arrival)
+{
+    gint vm = vr_inventory_find_vm(self->scope, arrival->plan->vm_uuid);
+
+    return vm >= 0 &&
+           strcmp(vr_inventory_vm(self->scope, (guint)vm)->host, arrival->plan->target) != 0;
 }
 
 /* A gate that has not begun, once more for the VMs that came already; its refuge waits for it. */
@@ -66,7 +77,8 @@ renew_gate(Composing *self, const VrStepState *gate)
 
     for (guint i = 0; i < after->len; i++) {
         guint id = g_array_index(after, guint, i);
-        if (has_arrived(vr_rollout_step(self->rollout, id - 1)))
+        const VrStepState *arrival = vr_rollout_step(self->rollout, id - 1);
+        if (has_arrived(self->rollout, arrival) && !was_found_elsewhere(self, arrival))
             g_array_append_val(arrivals, id);
     }
     if (arrivals->len == 0)
@@ -90,7 +102,8 @@ renew_gates(Composing *self)
 {
     for (guint i = 0; i < self->rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self->rollout, i);
-        if (step->plan->kind == VR_STEP_GATE && step->phase == VR_PHASE_PENDING)
+        if (step->plan->kind == VR_STEP_GATE &&
+            (step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_ALERTED))
             renew_gate(self, step);
     }
 }
@@ -117,8 +130,8 @@ find_canary(const VrRollout *rollout)
 
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && !step->plan->extra && has_arrived(step) &&
-            (first == NULL || step->begun_us < first->begun_us))
+        if (step->plan->kind == VR_STEP_MIGRATE && !step->plan->extra && !step->plan->back &&
+            has_arrived(rollout, step) && (first == NULL || step->begun_us < first->begun_us))
             first = step;
     }
     return first != NULL && !has_passed_a_gate(rollout, first->plan->target) ? first->plan->target
@@ -160,7 +173,7 @@ has_had_its_migration(const VrRollout *rollout, const char *vm_uuid)
 {
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_MIGRATE && !step->plan->extra &&
+        if (step->plan->kind == VR_STEP_MIGRATE && !step->plan->extra && !step->plan->back &&
             step->phase == VR_PHASE_SETTLED && strcmp(step->plan->vm_uuid, vm_uuid) == 0)
             return TRUE;
     }

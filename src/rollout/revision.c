@@ -80,6 +80,11 @@ vr_revision_fate(const VrStepState *step)
     case VR_STEP_GATE:
         if (step->phase == VR_PHASE_WATCHING)
             return VR_FATE_KEPT;
+        return step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_ALERTED
+                   ? VR_FATE_SUPERSEDED
+                   : VR_FATE_UNCERTAIN;
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN:
         return step->phase == VR_PHASE_PENDING ? VR_FATE_SUPERSEDED : VR_FATE_UNCERTAIN;
     }
     g_assert_not_reached();
@@ -93,7 +98,8 @@ has_closed(const VrStepState *step)
         step->phase == VR_PHASE_NEEDS_OPERATOR || step->phase == VR_PHASE_SUPERSEDED;
     VrPhase phase = was_elsewhere ? step->resume_phase : step->phase;
 
-    return phase >= VR_PHASE_CLOSING && phase <= VR_PHASE_OPENING;
+    return (phase >= VR_PHASE_CLOSING && phase <= VR_PHASE_OPENING) ||
+           phase == VR_PHASE_QUARANTINED;
 }
 
 gboolean
@@ -103,8 +109,12 @@ vr_revision_is_closed(const VrRollout *rollout, const char *host)
 
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
-        if (step->plan->kind == VR_STEP_UPDATE && strcmp(step->plan->host, host) == 0)
+        if (g_strcmp0(step->plan->host, host) != 0)
+            continue;
+        if (step->plan->kind == VR_STEP_UPDATE || step->plan->kind == VR_STEP_QUARANTINE)
             closed = (closed || has_closed(step)) && step->phase != VR_PHASE_UPDATED;
+        else if (step->phase == VR_PHASE_REOPENED)
+            closed = FALSE;
     }
     return closed;
 }
@@ -115,6 +125,8 @@ vr_revision_is_set_aside(const VrRollout *rollout, const char *host)
     gint index = vr_rollout_find_update(rollout, host);
     const VrStepState *step = index >= 0 ? vr_rollout_step(rollout, (guint)index) : NULL;
 
+    if (vr_rollout_is_quarantined(rollout, host))
+        return TRUE;
     if (step == NULL || vr_phase_is_satisfied(step->phase))
         return FALSE;
     VrFate fate = vr_revision_fate(step);
@@ -141,6 +153,8 @@ count_set_aside(const VrRollout *rollout)
 
     for (guint i = 0; i < rollout->steps->len; i++)
         count += vr_revision_fate(vr_rollout_step(rollout, i)) == VR_FATE_SET_ASIDE;
+    for (guint i = 0; i < rollout->alerts->len; i++)
+        count += vr_rollout_is_quarantined(rollout, vr_rollout_alert(rollout, i)->host);
     return count;
 }
 
@@ -157,11 +171,18 @@ vr_revision_find_obstacle(const VrRollout *rollout)
             return describe_uncertain(step);
     }
 
+    for (guint i = 0; i < rollout->alerts->len; i++) {
+        const VrHostAlert *alert = vr_rollout_alert(rollout, i);
+        if (!alert->released && !vr_rollout_is_quarantined(rollout, alert->host))
+            return g_strdup_printf("%s is in alert: first bring its VMs back, or release it",
+                                   alert->host);
+    }
+
     gint64 hosts_down_max =
         vr_policy_hosts_down_max(rollout->basis->policy, rollout->basis->inventory->hosts->len);
     guint lost = count_set_aside(rollout);
     if (lost >= hosts_down_max)
-        return g_strdup_printf("%u of the hosts are down for good, and hosts_down_max is "
+        return g_strdup_printf("%u of the hosts are lost or quarantined, and hosts_down_max is "
                                "%" G_GINT64_FORMAT ": no other host may be updated meanwhile",
                                lost, hosts_down_max);
     return NULL;
@@ -218,6 +239,8 @@ vr_revision_find_doubt(const VrRollout *rollout, const VrRevision *revision)
         return g_strdup("the policy has revise: ask");
     if (rollout->phase == VR_ROLLOUT_STOPPED)
         return g_strdup("a person has stopped the rollout");
+    if (vr_rollout_blocking_alert(rollout) != NULL)
+        return g_strdup_printf("%s was in alert", vr_rollout_blocking_alert(rollout)->host);
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
         if (is_gone(revision, step))

@@ -53,6 +53,35 @@ step_state_free(gpointer data)
 }
 
 static void
+append_copy(gpointer text, gpointer array)
+{
+    g_ptr_array_add(array, g_strdup(text));
+}
+
+static VrHostAlert *
+alert_copy(const VrHostAlert *self)
+{
+    VrHostAlert *copy = g_memdup2(self, sizeof *self);
+
+    copy->host = g_strdup(self->host);
+    copy->reason = g_strdup(self->reason);
+    copy->staying = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_foreach(self->staying, append_copy, copy->staying);
+    return copy;
+}
+
+static void
+alert_free(gpointer data)
+{
+    VrHostAlert *self = data;
+
+    g_free(self->host);
+    g_free(self->reason);
+    g_ptr_array_unref(self->staying);
+    g_free(self);
+}
+
+static void
 basis_clear(gpointer data)
 {
     VrBasis *self = data;
@@ -69,6 +98,7 @@ vr_rollout_new(void)
     VrRollout *self = g_new0(VrRollout, 1);
 
     self->steps = g_ptr_array_new_with_free_func(step_state_free);
+    self->alerts = g_ptr_array_new_with_free_func(alert_free);
     return self;
 }
 
@@ -84,6 +114,9 @@ vr_rollout_copy(const VrRollout *self)
     copy->steps = g_ptr_array_new_full(self->steps->len, step_state_free);
     for (guint i = 0; i < self->steps->len; i++)
         g_ptr_array_add(copy->steps, step_state_copy(vr_rollout_step(self, i)));
+    copy->alerts = g_ptr_array_new_full(self->alerts->len, alert_free);
+    for (guint i = 0; i < self->alerts->len; i++)
+        g_ptr_array_add(copy->alerts, alert_copy(vr_rollout_alert(self, i)));
     return copy;
 }
 
@@ -93,6 +126,7 @@ vr_rollout_free(VrRollout *self)
     if (self == NULL)
         return;
     g_ptr_array_unref(self->steps);
+    g_ptr_array_unref(self->alerts);
     if (self->basis != NULL)
         g_atomic_rc_box_release_full((gpointer)(guintptr)self->basis, basis_clear);
     g_free(self->id);
@@ -184,6 +218,23 @@ vr_state_revise(VrRollout *self, VrPlan *plan, VrInventory *inventory, gboolean 
     basis->extras_approved = automatic ? extras_approved : vr_rollout_count_extras(self);
 }
 
+void
+vr_state_extend(VrRollout *self, VrPlan *plan)
+{
+    vr_state_revise(self, plan, vr_inventory_copy(self->basis->inventory), TRUE);
+}
+
+VrHostAlert *
+vr_state_add_alert(VrRollout *self, const char *host)
+{
+    VrHostAlert *alert = g_new0(VrHostAlert, 1);
+
+    alert->host = g_strdup(host);
+    alert->staying = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(self->alerts, alert);
+    return alert;
+}
+
 guint
 vr_rollout_count_extras(const VrRollout *self)
 {
@@ -226,21 +277,21 @@ gboolean
 vr_phase_is_satisfied(VrPhase phase)
 {
     return phase == VR_PHASE_UPDATED || phase == VR_PHASE_SETTLED || phase == VR_PHASE_STOPPED ||
-           phase == VR_PHASE_PASSED;
+           phase == VR_PHASE_PASSED || phase == VR_PHASE_QUARANTINED || phase == VR_PHASE_REOPENED;
 }
 
 gboolean
 vr_phase_is_last(VrPhase phase)
 {
-    return vr_phase_is_satisfied(phase) || phase == VR_PHASE_FAILED ||
+    return vr_phase_is_satisfied(phase) || phase == VR_PHASE_FAILED || phase == VR_PHASE_ALERTED ||
            phase == VR_PHASE_NEEDS_OPERATOR || phase == VR_PHASE_SUPERSEDED;
 }
 
 gboolean
 vr_phase_is_replaceable(VrPhase phase)
 {
-    return phase == VR_PHASE_PENDING || phase == VR_PHASE_CLOSED || phase == VR_PHASE_FAILED ||
-           phase == VR_PHASE_NEEDS_OPERATOR;
+    return phase == VR_PHASE_PENDING || phase == VR_PHASE_CLOSED || phase == VR_PHASE_ALERTED ||
+           phase == VR_PHASE_FAILED || phase == VR_PHASE_NEEDS_OPERATOR;
 }
 
 gint
@@ -304,7 +355,7 @@ vr_step_is_busy(const VrStepState *step)
 gboolean
 vr_rollout_may_begin(const VrRollout *self)
 {
-    if (self->phase != VR_ROLLOUT_RUNNING)
+    if (self->phase != VR_ROLLOUT_RUNNING || vr_rollout_blocking_alert(self) != NULL)
         return FALSE;
     for (guint i = 0; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
@@ -312,6 +363,13 @@ vr_rollout_may_begin(const VrRollout *self)
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+vr_rollout_may_begin_step(const VrRollout *self, const VrStepState *step)
+{
+    return vr_step_is_way_back(step->plan) ? self->phase == VR_ROLLOUT_RUNNING
+                                           : vr_rollout_may_begin(self);
 }
 
 VrStepState *

@@ -39,6 +39,18 @@ gboolean vr_rollout_may_begin(const VrRollout *self);
 /* The step that a completion is for, if it is still waited for; NULL if stale. */
 VrStepState *vr_rollout_awaited(const VrRollout *self, const VrInput *input);
 
+/* Like that, for one step: a way back begins whatever else waits for a person. */
+gboolean vr_rollout_may_begin_step(const VrRollout *self, const VrStepState *step);
+/* Of the way back off a host in alert: added, never planned. */
+gboolean vr_step_is_way_back(const VrPlanStep *step);
+/* Is there a later migration of its VM, off its target or off where it was found since? */
+gboolean vr_rollout_moves_on(const VrRollout *self, const VrStepState *arrival);
+
+/* The same rollout with steps more at its plan's end, pending. The plan is taken. */
+void vr_state_extend(VrRollout *self, VrPlan *plan);
+
+VrHostAlert *vr_state_add_alert(VrRollout *self, const char *host);
+
 /* Of the host's record in the inventory; 0 if it has none. */
 gint64 vr_rollout_usable_mib(const VrRollout *self, const char *host);
 

@@ -397,7 +397,7 @@ put_right(SimWorld *self, guint vm, guint home)
     if (copy->qemu == SIM_QEMU_NONE)
         (void)sim_guest_run(self, vm, home, TRUE, SIM_BY_OPERATOR);
     else if (guest->wish == SIM_WISH_RUNNING && !sim_copy_runs(copy))
-        (void)sim_guest_run(self, vm, home, FALSE, SIM_BY_OPERATOR);
+        (void)sim_guest_run(self, vm, home, TRUE, SIM_BY_OPERATOR); /* he decides that it counts */
     if (guest->wish == SIM_WISH_PAUSED && copy->qemu == SIM_QEMU_RUNNING)
         sim_guest_set(self, vm, home, SIM_QEMU_PAUSED_USER, SIM_BY_OPERATOR);
 }

@@ -89,7 +89,7 @@ static void
 ask(Run *self, VrInputKind kind, const char *subject)
 {
     tell_asked(self, kind,
-               kind == VR_INPUT_RETRY ? sim_world_find_host(self->world, subject) : SIM_NOWHERE);
+               subject != NULL ? sim_world_find_host(self->world, subject) : SIM_NOWHERE);
     vr_engine_ask(self->engine, kind, subject, "simulated");
 }
 
@@ -178,11 +178,27 @@ answer(Run *self, const VrRollout *rollout, const VrStepState *step)
         ask(self, VR_INPUT_DEFER, plan->vm_uuid);
 }
 
+/* A host in alert is fine after all, once its VMs are back. */
+static void
+release(Run *self)
+{
+    const VrRollout *rollout = vr_engine_rollout(self->engine);
+
+    for (guint i = 0; i < rollout->alerts->len; i++) {
+        const VrHostAlert *alert = vr_rollout_alert(rollout, i);
+        g_autofree char *host = g_strdup(alert->host);
+        g_autofree char *obstacle = vr_rollout_find_release_obstacle(rollout, host);
+        if (!alert->released && obstacle == NULL)
+            ask(self, VR_INPUT_RELEASE, host);
+    }
+}
+
 static void
 take_up(Run *self)
 {
     const VrRollout *rollout = vr_engine_rollout(self->engine);
 
+    release(self);
     for (guint i = 0; i < rollout->steps->len; i++)
         answer(self, rollout, vr_rollout_step(rollout, i));
     ask(self, VR_INPUT_START, NULL);
@@ -194,9 +210,11 @@ static gboolean
 replan(Run *self)
 {
     const VrRollout *rollout = vr_engine_rollout(self->engine);
+    const VrHostAlert *alert = vr_rollout_blocking_alert(rollout);
+    gboolean must = alert != NULL && alert->released; /* nothing else lets it go on */
 
-    if (!self->replans || self->outcome->revisions >= REVISIONS_MAX ||
-        g_rand_int_range(self->whims, 0, 2) == 0)
+    if (!must && (!self->replans || self->outcome->revisions >= REVISIONS_MAX ||
+                  g_rand_int_range(self->whims, 0, 2) == 0))
         return FALSE;
     VrRevision *revision = sim_replan(self->world, rollout, self->inventory, self->whims);
     if (revision == NULL)
@@ -247,7 +265,7 @@ begin_calm(Run *self)
     self->quiet_since_us = self->world->now_us;
 }
 
-/* He mends first, waits until the dust has settled, looks at every VM, and then takes it up. */
+/* He mends, waits until the dust has settled, looks at every VM, and then takes it up. */
 static void
 repair(Run *self)
 {
@@ -325,16 +343,39 @@ act(Run *self)
     }
 }
 
-/* Now and then somebody stops it for a while. */
+/* An updated host, by chance; NULL: none is. */
+static const char *
+pick_updated(const Run *self)
+{
+    const VrRollout *rollout = vr_engine_rollout(self->engine);
+    guint count = 0;
+    const char *host = NULL;
+
+    for (guint i = 0; i < rollout->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(rollout, i);
+        if (step->plan->kind == VR_STEP_UPDATE && step->phase == VR_PHASE_UPDATED &&
+            g_rand_int_range(self->whims, 0, (gint32)++count) == 0)
+            host = step->plan->host;
+    }
+    return host;
+}
+
+/* Now and then somebody stops it for a while, or thinks badly of a host. */
 static void
 meddle(Run *self)
 {
+    const char *host = NULL;
+
     self->meddle_us = self->world->now_us + sim_world_draw(self->world, 20, 90) * SIM_S;
     if (self->engine == NULL || self->halted || is_at_rest(self) ||
         sim_controller_is_killed(self->controller) || sim_controller_is_stalled(self->controller))
         return;
     if (sim_world_strikes(self->world, SIM_FAULT_ROLLOUT_STOPPED))
         ask(self, VR_INPUT_STOP, NULL);
+    else if (vr_engine_rollout(self->engine)->basis != NULL &&
+             (host = pick_updated(self)) != NULL &&
+             sim_world_strikes(self->world, SIM_FAULT_HOST_UNDONE))
+        ask(self, VR_INPUT_UNDO, host);
 }
 
 /* ------------------------------------------------------------------ time */

@@ -60,7 +60,7 @@ class Refusals(unittest.TestCase):
         self.refused(2, ["xyzzy: there is no such command; virt-roll help"], "xyzzy")
 
     def test_half_a_command_names_its_second_words(self):
-        words = "diff, replan, skip, retry, defer, close, definition, report"
+        words = "diff, replan, skip, retry, defer, undo, release, close, definition, report"
         self.refused(2, [f"rollout: needs a second word, one of {words}"], "rollout")
 
     def test_no_command(self):

@@ -31,6 +31,10 @@ enum {
     OPERATION_STOP,
     OPERATION_TICK,
     OPERATION_REVISE,
+    OPERATION_ALERTED, /* a record */
+    OPERATION_RELEASED,
+    OPERATION_UNDO,
+    OPERATION_RELEASE,
     OPERATION_COUNT,
 };
 
@@ -42,10 +46,11 @@ enum {
     /* The upper four bits: how much a unit of `time` is. */
 };
 
+static const char *const hosts[] = {"h1", "h2", "h3"};
+
 static VrInventory *
 make_inventory(void)
 {
-    static const char *const hosts[] = {"h1", "h2", "h3"};
     VrInventory *inventory = vr_inventory_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(hosts); i++) {
@@ -136,6 +141,11 @@ check_same(const VrRollout *before, const VrRollout *after)
     copy->id = before->id;
     copy->reason = before->reason;
     copy->steps = before->steps;
+    copy->alerts = before->alerts;
+    g_assert_cmpuint(before->alerts->len, ==, after->alerts->len);
+    for (guint i = 0; i < before->alerts->len; i++)
+        g_assert_cmpint(vr_rollout_alert(before, i)->released, ==,
+                        vr_rollout_alert(after, i)->released);
     g_assert_cmpmem(copy, sizeof *copy, before, sizeof *before);
     for (guint i = 0; i < before->steps->len; i++)
         check_same_step(vr_rollout_step(before, i), vr_rollout_step(after, i));
@@ -177,7 +187,7 @@ check_commands(const VrRollout *rollout)
             g_assert_nonnull(command->host);
             break;
         case VR_COMMAND_STAGE:
-            g_assert_cmpint(kind, ==, VR_STEP_UPDATE);
+            g_assert_cmpint(kind, !=, VR_STEP_MIGRATE);
             g_assert_nonnull(command->host);
             break;
         }
@@ -204,10 +214,10 @@ free_event(gpointer event)
 }
 
 static void
-decide(VrRollout *rollout, VrInputKind kind)
+decide(VrRollout *rollout, VrInputKind kind, const char *host)
 {
     g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(free_event);
-    VrInput input = {.kind = kind, .at_us = rollout->now_us};
+    VrInput input = {.kind = kind, .at_us = rollout->now_us, .host = host, .text = "fuzz"};
 
     vr_rollout_decide(rollout, &input, events);
     apply_all(rollout, events);
@@ -305,21 +315,34 @@ revise(VrRollout *rollout)
 static void
 operate(VrRollout *rollout, const Bytes *bytes)
 {
+    const char *host = hosts[bytes->step % G_N_ELEMENTS(hosts)];
+
     if (bytes->operation < OPERATION_ADVANCE) {
         g_autoptr(VrEvent) event = make_event(rollout, bytes);
         read_and_apply(rollout, event);
     } else if (bytes->operation == OPERATION_ADVANCE) {
         advance(rollout);
     } else if (bytes->operation == OPERATION_RESTARTED) {
-        decide(rollout, VR_INPUT_RESTARTED);
+        decide(rollout, VR_INPUT_RESTARTED, NULL);
     } else if (bytes->operation == OPERATION_START) {
-        decide(rollout, VR_INPUT_START);
+        decide(rollout, VR_INPUT_START, NULL);
     } else if (bytes->operation == OPERATION_STOP) {
-        decide(rollout, VR_INPUT_STOP);
+        decide(rollout, VR_INPUT_STOP, NULL);
     } else if (bytes->operation == OPERATION_TICK) {
-        decide(rollout, VR_INPUT_TICK);
-    } else {
+        decide(rollout, VR_INPUT_TICK, NULL);
+    } else if (bytes->operation == OPERATION_REVISE) {
         revise(rollout);
+    } else if (bytes->operation == OPERATION_UNDO) {
+        decide(rollout, VR_INPUT_UNDO, host);
+    } else if (bytes->operation == OPERATION_RELEASE) {
+        decide(rollout, VR_INPUT_RELEASE, host);
+    } else {
+        g_autoptr(VrEvent) event = vr_event_new(
+            bytes->operation == OPERATION_ALERTED ? VR_EVENT_HOST_ALERTED : VR_EVENT_HOST_RELEASED,
+            rollout->now_us + bytes->time);
+        event->host = (bytes->flags & FLAG_TEXT) != 0 ? g_strdup(host) : NULL;
+        event->way_back = (bytes->flags & FLAG_PAUSED) != 0;
+        read_and_apply(rollout, event);
     }
 }
 

@@ -222,6 +222,8 @@ may_migrate(FakeWorld *self, const FakeVm *vm, guint source, guint target)
 {
     if (vm->flight != 0)
         fake_breach(self, "%s: second migration while one is in flight", vm->name);
+    if (!self->hosts[source].closed)
+        fake_breach(self, "%s: leaves %s, which is open", vm->name, self->hosts[source].name);
     return vm->at[source] == VR_SIDE_RUNNING && vm->at[target] == VR_SIDE_ABSENT &&
            !self->hosts[target].closed;
 }

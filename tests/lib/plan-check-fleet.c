@@ -306,6 +306,9 @@ check_start_step(Check *self, guint index)
     case VR_STEP_GATE:
         start_gate(self, index);
         break;
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN: /* found not to be whole before */
+        break;
     }
 }
 
@@ -326,6 +329,9 @@ check_end_step(Check *self, guint index)
         break;
     case VR_STEP_GATE:
         end_gate(self, index);
+        break;
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN:
         break;
     }
 }

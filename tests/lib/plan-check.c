@@ -193,6 +193,9 @@ is_whole(const StepFacts *step)
         return step->host >= 0 && step->source >= 0;
     case VR_STEP_UPDATE:
         return step->host >= 0;
+    case VR_STEP_QUARANTINE:
+    case VR_STEP_REOPEN: /* of a way back, which nobody plans */
+        return FALSE;
     }
     return FALSE;
 }

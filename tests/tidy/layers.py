@@ -8,7 +8,7 @@ from posixpath import basename, dirname
 import ctext
 from project import line_at, rule
 
-CORE = ("base", "model", "plan", "rollout")
+CORE = ("base", "model", "plan", "rollout", "health")
 
 # The public headers are one folder; each belongs to the lowest layer that may speak of it.
 PUBLIC_HEADERS = {
@@ -24,6 +24,8 @@ PUBLIC_HEADERS = {
     "ports.h": "rollout",  # its values are what the rollout's inputs are made of
     "rollout.h": "rollout",
     "revision.h": "rollout",
+    "health.h": "health",
+    "way-back.h": "rollout",
     "engine.h": "engine",
 }
 

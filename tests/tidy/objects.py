@@ -60,7 +60,8 @@ PURE = {**dict.fromkeys(CORE, CORE_CALLS), "engine": ENGINE_CALLS}
 # decided, planned, observed or replayed it has to find out by itself, or it would repeat a mistake.
 AUDITOR_CALLS = re.compile(
     r"vr_event_(parse|free)|vr_\w+_to_string|vr_(policy|inventory)_\w+"
-    r"|vr_vm_is_active|vr_plan_(parse|free)|vr_json_(parse|canonical)"
+    r"|vr_vm_is_active|vr_plan_(parse|free|new|copy_step)|vr_document_read_added"
+    r"|vr_json_(parse|canonical)"
 )
 AUDITED = re.compile(r"vr_\w+|sim_controller_\w+")
 

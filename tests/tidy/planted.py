@@ -127,6 +127,7 @@ OBJECTS = [
     CallPlant("core-purity", "model", "src/model/planted.c", "getenv"),
     CallPlant("core-purity", "plan", "src/plan/planted.c", "g_hash_table_foreach"),
     CallPlant("core-purity", "rollout", "src/rollout/planted.c", "__printf_chk"),
+    CallPlant("core-purity", "health", "src/health/planted.c", "g_get_monotonic_time"),
     CallPlant("core-purity", "engine", "src/engine/planted.c", "g_log"),
     CallPlant("core-purity", "base", BASE, "vr_rollout_new"),
     CallPlant("core-purity", "rollout", "src/rollout/planted.c", "vr_error_quark", red=False),

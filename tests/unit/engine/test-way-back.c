@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A person has VMs migrate back off an updated host, releases it, or goes on without it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <virt-roll/way-back.h>
+
+#include "revising.h"
+
+#define S G_GINT64_CONSTANT(1000000)
+
+static void
+set_long_gates(VrPolicy *policy)
+{
+    policy->limits.gate_s = 600;
+    policy->limits.hosts_down_max = 2;
+}
+
+static const char *
+find_watched(const FakeWorld *world)
+{
+    for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
+        if (step->phase == VR_PHASE_WATCHING)
+            return world->hosts[fake_world_host(world, step->plan->host)].name;
+    }
+    return NULL;
+}
+
+/* Lets it roll until the first gate watches its VMs. */
+static FakeWorld *
+world_in_gate(guint host_count, const char **out_host)
+{
+    FakeWorld *world = fake_world_new(host_count, 2);
+
+    world->set_policy = set_long_gates;
+    fake_world_start(world);
+    for (guint i = 0; i < 600 && find_watched(world) == NULL; i++)
+        fake_world_pass(world, S);
+    *out_host = find_watched(world);
+    assert_non_null(*out_host);
+    return world;
+}
+
+static guint
+count_running(const FakeWorld *world, guint host)
+{
+    guint count = 0;
+
+    for (guint v = 0; v < world->vm_count; v++)
+        count += world->vms[v].at[host] == VR_SIDE_RUNNING;
+    return count;
+}
+
+static void
+undo(FakeWorld *world, const char *host)
+{
+    vr_engine_ask(world->engine, VR_INPUT_UNDO, host, "its VMs are slow");
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+}
+
+/* Every VM runs, once, and nothing is on the host, which nobody gets onto. */
+static void
+assert_evacuated(const FakeWorld *world, const char *host)
+{
+    guint index = fake_world_host(world, host);
+    guint running = 0;
+
+    assert_int_equal(count_running(world, index), 0);
+    for (guint h = 0; h < world->host_count; h++)
+        running += count_running(world, h);
+    assert_int_equal(running, world->vm_count);
+    assert_true(world->hosts[index].closed);
+    assert_true(vr_rollout_is_quarantined(revising_rollout(world), host));
+    revising_assert_replays(world);
+}
+
+static void
+test_undo_brings_vms_back_to_their_refuge(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    guint refuge =
+        fake_world_host(world, revising_find_step(world, VR_STEP_GATE, host)->plan->source);
+    (void)state;
+
+    undo(world, host);
+    assert_evacuated(world, host);
+    assert_int_equal(count_running(world, refuge), 2);
+    assert_false(world->hosts[refuge].closed);
+    assert_non_null(strstr(revising_rollout(world)->reason, "migrated back: 2, still there: 0"));
+    for (guint h = 0; h < world->host_count; h++)
+        assert_int_equal(world->hosts[h].applied, h == fake_world_host(world, host));
+    assert_int_equal(revising_count_phase(world, VR_PHASE_ALERTED), 1);
+    fake_world_free(world);
+}
+
+static void
+test_nothing_goes_on_before_a_person_has_decided(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    guint issued = 0;
+    (void)state;
+
+    undo(world, host);
+    issued = world->migrations_issued;
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_int_equal(world->migrations_issued, issued);
+    assert_evacuated(world, host);
+    fake_world_free(world);
+}
+
+static void
+test_undo_calls_back_what_is_on_its_way(void **state)
+{
+    FakeWorld *world = fake_world_new(3, 2);
+    (void)state;
+
+    world->set_policy = set_long_gates;
+    world->next_migration = FAKE_MIGRATION_NEVER_CONVERGES;
+    world->next_migration_count = 2;
+    world->pause_at_migrations = 1;
+    fake_world_start(world);
+    assert_true(fake_world_run(world));
+    fake_world_pass(world, S);
+    world->pause_at_migrations = 0;
+    undo(world, "h3");
+    assert_int_equal(count_running(world, 2), 0);
+    assert_int_equal(world->vms[0].completed, 0);
+    assert_true(world->hosts[2].closed);
+    revising_assert_replays(world);
+    fake_world_free(world);
+}
+
+static void
+test_released_host_is_opened_and_planned_with(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    (void)state;
+
+    undo(world, host);
+    assert_null(vr_rollout_find_release_obstacle(revising_rollout(world), host));
+    vr_engine_ask(world->engine, VR_INPUT_RELEASE, host, "it was the switch");
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_false(world->hosts[fake_world_host(world, host)].closed);
+    assert_non_null(vr_rollout_find_release_obstacle(revising_rollout(world), host));
+    revising_revise(world);
+    revising_run_to(world, VR_ROLLOUT_DONE);
+    for (guint h = 0; h < world->host_count; h++) {
+        assert_int_equal(world->hosts[h].applied, 1);
+        assert_false(world->hosts[h].closed);
+    }
+    revising_assert_replays(world);
+    fake_world_free(world);
+}
+
+/* With room for it, the others are updated, and nobody comes onto the host in alert. */
+static void
+test_the_others_go_on_without_the_host(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(4, &host);
+    guint index = fake_world_host(world, host);
+    (void)state;
+
+    undo(world, host);
+    revising_assert_doubted(world, "revise: ask");
+    revising_revise(world);
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_evacuated(world, host);
+    for (guint h = 0; h < world->host_count; h++) {
+        assert_int_equal(world->hosts[h].applied, 1);
+        assert_int_equal(world->hosts[h].closed, h == index);
+    }
+    vr_engine_ask(world->engine, VR_INPUT_RELEASE, host, "mended");
+    revising_run_to(world, VR_ROLLOUT_DONE);
+    assert_false(world->hosts[index].closed);
+    revising_assert_replays(world);
+    fake_world_free(world);
+}
+
+static void
+test_vm_goes_back_only_once(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    const VrHostAlert *alert = NULL;
+    (void)state;
+
+    undo(world, host);
+    vr_engine_ask(world->engine, VR_INPUT_RELEASE, host, "try again");
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    revising_revise(world);
+    for (guint i = 0; i < 600 && find_watched(world) == NULL; i++)
+        fake_world_pass(world, S);
+    host = find_watched(world);
+    assert_non_null(host);
+    undo(world, host);
+    alert = vr_rollout_find_alert(revising_rollout(world), host);
+    assert_int_equal(alert->staying->len, 2);
+    assert_int_equal(count_running(world, fake_world_host(world, host)), 2);
+    revising_assert_replays(world);
+    fake_world_free(world);
+}
+
+static void
+test_host_without_an_update_is_not_undone(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    const char *refuge = revising_find_step(world, VR_STEP_GATE, host)->plan->source;
+    g_autofree char *obstacle = vr_rollout_find_undo_obstacle(revising_rollout(world), refuge);
+    g_autofree char *unknown = vr_rollout_find_undo_obstacle(revising_rollout(world), "h9");
+    (void)state;
+
+    assert_non_null(strstr(obstacle, "is not updated"));
+    assert_non_null(strstr(unknown, "knows no host h9"));
+    vr_engine_ask(world->engine, VR_INPUT_UNDO, refuge, "no");
+    assert_int_equal(revising_rollout(world)->alerts->len, 0);
+    fake_world_free(world);
+}
+
+static void
+test_forecast_is_what_is_done(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    g_autoptr(VrWayBack) way =
+        vr_way_back_compose(revising_rollout(world), host, NULL, world->now_us);
+    (void)state;
+
+    assert_int_equal(way->plan->steps->len - way->from, 4); /* close, open, two VMs */
+    undo(world, host);
+    assert_int_equal(revising_rollout(world)->steps->len, way->plan->steps->len);
+    for (guint i = way->from; i < way->plan->steps->len; i++) {
+        const VrPlanStep *forecast = vr_plan_step(way->plan, i);
+        const VrPlanStep *done = vr_rollout_step(revising_rollout(world), i)->plan;
+        assert_int_equal(forecast->kind, done->kind);
+        assert_true(g_strcmp0(forecast->target, done->target) == 0);
+        assert_true(g_strcmp0(forecast->vm_uuid, done->vm_uuid) == 0);
+    }
+    fake_world_free(world);
+}
+
+/* The controller dies at every call and append of the way back, and another one goes on. */
+static void
+test_way_back_survives_a_crash_anywhere(void **state)
+{
+    guint crashes = 0;
+    (void)state;
+
+    for (guint at = 1; at < 200; at++) {
+        const char *host = NULL;
+        FakeWorld *world = world_in_gate(3, &host);
+        world->crash_at = world->calls + at;
+        vr_engine_ask(world->engine, VR_INPUT_UNDO, host, "its VMs are slow");
+        assert_true(fake_world_run(world));
+        gboolean crashed = world->crashed;
+        if (crashed) {
+            crashes++;
+            fake_world_kill(world);
+            world->crashed = FALSE;
+            world->crash_at = 0;
+            fake_world_pass(world, 0);
+            fake_world_open(world);
+            vr_engine_restart(world->engine);
+            vr_engine_ask(world->engine, VR_INPUT_UNDO, host, "its VMs are slow");
+            vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+            assert_true(fake_world_run(world));
+        }
+        revising_assert_phase(world, VR_ROLLOUT_NEEDS_OPERATOR);
+        assert_evacuated(world, host);
+        fake_world_free(world);
+        if (!crashed)
+            break;
+    }
+    assert_true(crashes > 20);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_undo_brings_vms_back_to_their_refuge),
+        cmocka_unit_test(test_nothing_goes_on_before_a_person_has_decided),
+        cmocka_unit_test(test_undo_calls_back_what_is_on_its_way),
+        cmocka_unit_test(test_released_host_is_opened_and_planned_with),
+        cmocka_unit_test(test_the_others_go_on_without_the_host),
+        cmocka_unit_test(test_vm_goes_back_only_once),
+        cmocka_unit_test(test_host_without_an_update_is_not_undone),
+        cmocka_unit_test(test_forecast_is_what_is_done),
+        cmocka_unit_test(test_way_back_survives_a_crash_anywhere),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
