@@ -7,25 +7,25 @@
 #define WORK_MAX 600000
 #define RUNS_MAX 40
 
-/* The first is the best one for large fleets, which get few or no others. */
+/* The last is the best one for large fleets, which get few or no others. */
 static const VrManner manners[] = {
+    {.ahead = VR_AHEAD_NONE,
+     .hurry = TRUE,
+     .slack_permille = 750,
+     .early_permille = 700,
+     .aside_permille = 2000},
+    {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
+    {.ahead = VR_AHEAD_UPDATING,
+     .hurry = TRUE,
+     .slack_permille = 750,
+     .early_permille = 900,
+     .aside_permille = 2500},
     {.ahead = VR_AHEAD_RETURNING,
      .hurry = TRUE,
      .near_permille = 1000,
      .slack_permille = 500,
      .early_permille = 800,
      .aside_permille = 2000},
-    {.ahead = VR_AHEAD_NONE,
-     .hurry = TRUE,
-     .slack_permille = 750,
-     .early_permille = 700,
-     .aside_permille = 2000},
-    {.ahead = VR_AHEAD_UPDATING,
-     .hurry = TRUE,
-     .slack_permille = 750,
-     .early_permille = 900,
-     .aside_permille = 2500},
-    {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
 };
 
 /* One host after the other: slow, but each decision sees the end of those before it. */
@@ -135,7 +135,8 @@ vr_search_best(const VrProblem *problem)
     for (guint p = 0; p < problem->pool_count; p++)
         extra_max += vr_bounds_extra_migrations(problem, p);
     extra_max = MAX(extra_max, budget);
-    for (guint i = 0; i < runs && i < G_N_ELEMENTS(manners); i++)
+    for (guint i = runs < G_N_ELEMENTS(manners) ? G_N_ELEMENTS(manners) - runs : 0;
+         i < G_N_ELEMENTS(manners); i++)
         best = try(problem, &manners[i], best, budget, extra_max);
     for (guint i = 0; i < G_N_ELEMENTS(careful) && !is_good(best, extra_max); i++)
         best = try(problem, &careful[i], best, budget, extra_max);
