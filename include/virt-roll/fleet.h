@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <virt-roll/enum.h>
+#include <virt-roll/monitoring.h>
 
 G_BEGIN_DECLS
 
@@ -56,6 +56,8 @@ typedef struct {
     GPtrArray *hosts; /* (element-type VrFleetHost) in the file's order, ranges expanded */
     gint64 keepalive_interval_s; /* of our own connections */
     gint64 keepalive_count;
+    VrMonitoring monitoring;
+    GPtrArray *probes; /* (element-type VrProbeRule) */
 } VrFleet;
 
 /* Index of a host by name or alias; -1 if there is none. */

@@ -130,7 +130,7 @@ typedef struct {
 /* What a VM was like before its migration; goes into the journal. */
 #define VR_BASELINE_FIELDS(X)                                                                      \
     X(active)              /* 1: so many requests that none for half a minute says something */    \
-    X(at_ms)               /* of its last sample */                                                \
+    X(at_ms)               /* of its last sample; by the clock of those that follow */             \
     X(latency_us)          /* per request; 0: unknown, too few requests */                         \
     X(runnable_ppm)        /* of wall time per vCPU; -1: unknown */                                \
     X(source_cpu_permille) /* of the source by its VMs; -1: unknown */                             \
@@ -184,6 +184,11 @@ void vr_control_group_host_cpu(VrControlGroup *self, guint host, gint64 cpu_perm
 void vr_control_group_advance(VrControlGroup *self);
 /* Baselines of now, for VMs that are about to migrate. Marks within 30 samples share an epoch. */
 gint64 vr_control_group_mark(VrControlGroup *self);
+/* An epoch's baselines by slot, for the journal; NULL: no such epoch (any more). Borrowed. */
+const VrBaseline *vr_control_group_baselines(const VrControlGroup *self, gint64 epoch,
+                                             guint *out_count);
+/* After a restart: the same back, with the same hosts and VMs in the same slots. A new epoch. */
+gint64 vr_control_group_restore(VrControlGroup *self, const VrBaseline *baselines, guint count);
 void vr_control_group_free(VrControlGroup *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrControlGroup, vr_control_group_free)
 

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include <virt-roll/enum.h>
+#include <virt-roll/health.h>
+#include <virt-roll/monitoring.h>
 
 G_BEGIN_DECLS
 
@@ -23,6 +24,12 @@ VR_DECLARE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS);
     X(VR_REVISE_ASK, "ask")                                                                        \
     X(VR_REVISE_AUTOMATIC, "automatic")
 VR_DECLARE_ENUM(VrRevise, vr_revise, VR_REVISES);
+
+#define VR_WAYS_BACK(X)                                                                            \
+    X(VR_WAY_BACK_ASK, "ask")             /* a person decides; nothing else begins meanwhile */    \
+    X(VR_WAY_BACK_AUTOMATIC, "automatic") /* the VMs migrate back at once */                       \
+    X(VR_WAY_BACK_OBSERVE, "observe")     /* it is told and nothing is done */
+VR_DECLARE_ENUM(VrWayBackMode, vr_way_back_mode, VR_WAYS_BACK);
 
 #define VR_GATE_S_MAX (30 * 86400) /* of gate_s and gate_canary_s */
 
@@ -69,11 +76,23 @@ typedef struct {
     gint64 return_s;        /* [1200] from a reboot until the host answers with a new boot id */
 } VrRecoveryPolicy;
 
+/* Watching the VMs while hosts are in their gates (docs/reference/health.md). */
+typedef struct {
+    gboolean watch;         /* [FALSE] */
+    gint64 interval_ms;     /* [10000] between samples: time in the limits is counted in these */
+    VrHealthLimits limits;  /* as shipped */
+    VrWayBackMode way_back; /* [ask] what an alert leads to */
+} VrHealthPolicy;
+
 typedef struct {
     char *name; /* nullable */
     VrLimits limits;
     VrMigrationPolicy migration;
     VrRecoveryPolicy recovery;
+    VrHealthPolicy health;
+    VrMonitoringPolicy monitoring;
+    GPtrArray *alerts;        /* (element-type VrAlertRule) first match wins; never changed */
+    GPtrArray *queries;       /* (element-type VrQueryRule) never changed */
     VrOfflineVms offline_vms; /* [leave] */
     VrRevise revise;          /* [ask] may a rollout revise its plan by itself? */
     gboolean partial;         /* [FALSE] do what can be done, leave the other hosts out */

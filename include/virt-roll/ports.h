@@ -11,6 +11,7 @@
 
 #include <virt-roll/error.h>
 #include <virt-roll/fleet.h>
+#include <virt-roll/health.h>
 #include <virt-roll/inventory.h>
 #include <virt-roll/recovery.h>
 
@@ -41,6 +42,28 @@ VrListing *vr_listing_new(void);
 VrListedVm *vr_listing_add(VrListing *self, const char *uuid, const char *name);
 void vr_listing_free(VrListing *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrListing, vr_listing_free)
+
+/* What one guest has used, and waited for, since its process began. */
+typedef struct {
+    char *uuid;
+    gboolean crashed;      /* or its QEMU has failed: it is off */
+    gboolean io_error;     /* paused by one */
+    VrHealthSample sample; /* without at_ms, which whoever asked sets; vcpus 0: nothing is known */
+} VrSampledVm;
+
+/* All guests of a host at about one instant. */
+typedef struct {
+    gboolean reachable; /* FALSE: nothing else but `detail` means anything */
+    char *detail;       /* (nullable) why it could not be read */
+    gint64 cpus;        /* of the host, threads counted; 0: not known */
+    GPtrArray *vms;     /* (element-type VrSampledVm) */
+} VrSampling;
+
+VrSampling *vr_sampling_new(void);
+VrSampledVm *vr_sampling_add(VrSampling *self, const char *uuid);
+VrSampling *vr_sampling_copy(const VrSampling *self);
+void vr_sampling_free(VrSampling *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrSampling, vr_sampling_free)
 
 typedef struct {
     const char *vm_uuid;
@@ -91,6 +114,7 @@ typedef struct {
 typedef void (*VrCallDone)(const GError *error, gpointer data);
 typedef void (*VrReadDone)(const VrReading *reading, gpointer data);
 typedef void (*VrListDone)(const VrListing *listing, gpointer data);
+typedef void (*VrSampleDone)(const VrSampling *sampling, gpointer data);
 typedef void (*VrProgressSeen)(const VrMigrationProgress *progress, gpointer data);
 /* Something may have happened to a domain; truth is read. `uuid` NULL: to the connection. */
 typedef void (*VrHintSeen)(const char *host, const char *uuid, const char *what, gpointer data);
@@ -100,6 +124,8 @@ typedef struct {
     void (*read)(gpointer context, const char *host, const char *vm_uuid, VrRole role,
                  gboolean with_definition, VrReadDone done, gpointer data);
     void (*list)(gpointer context, const char *host, VrListDone done, gpointer data);
+    /* In one call per host: it is asked for every few seconds. */
+    void (*sample)(gpointer context, const char *host, VrSampleDone done, gpointer data);
     /*
      * Begins a live, peer-to-peer migration that leaves a persistent definition on the target and
      * none on the source. `done` is a hint only; its error's domain is VR_FAILURE, or VR_ERROR

@@ -94,6 +94,8 @@ VR_DECLARE_ENUM(VrRolloutPhase, vr_rollout_phase, VR_ROLLOUT_PHASES);
     X(VR_INPUT_REVISE, "revise")   /* go by a new plan from here on; only while it stands still */ \
     X(VR_INPUT_UNDO, "undo")       /* migrate back what came to a host: a person says so */        \
     X(VR_INPUT_RELEASE, "release") /* a host in alert is fine: a person says so */                 \
+    X(VR_INPUT_MEASURED, "measured") /* what a VM was like before the migration of this step */    \
+    X(VR_INPUT_JUDGED, "judged")     /* the judgement of a host has changed */                     \
     X(VR_INPUT_OBSERVED, "observed")                                                               \
     X(VR_INPUT_LISTED, "listed")                                                                   \
     X(VR_INPUT_CALL_RETURNED, "call-returned") /* of migrate or act */                             \
@@ -118,8 +120,10 @@ typedef struct {
     const char *text;       /* hint: what; create: rollout id; asked by a person: the reason */
     const VrPlan *plan;     /* create; revise: of what is left */
     const VrPolicy *policy; /* create */
-    const VrInventory *inventory; /* create, revise: that the plan was made on */
-    gboolean automatic;           /* revise: nobody was asked, so the policy must allow it */
+    const VrInventory *inventory;   /* create, revise: that the plan was made on */
+    gboolean automatic;             /* revise: nobody was asked, so the policy must allow it */
+    const VrBaseline *baseline;     /* measured */
+    const VrHealthVerdict *verdict; /* judged; text: its sentence */
 } VrInput;
 
 /* ------------------------------------------------------------------------------ events */
@@ -138,6 +142,8 @@ typedef struct {
     X(VR_EVENT_HOST_FACTS, "host-facts")         /* step, phase (which), text: name=value … */   \
     X(VR_EVENT_HOST_DISTURBED, "host-disturbed") /* step, reason: what was seen */                 \
     X(VR_EVENT_REVISED, "plan-revised")          /* reason, text: plan, inventory, … as JSON */  \
+    X(VR_EVENT_BASELINE, "vm-baseline")          /* step; baseline */                              \
+    X(VR_EVENT_HOST_JUDGED, "host-judged")       /* host, finding, reason, text: evidence */       \
     X(VR_EVENT_HOST_ALERTED, "host-alerted")     /* host, reason, way_back */                      \
     X(VR_EVENT_HOST_RELEASED, "host-released")   /* host, reason */                                \
     X(VR_EVENT_STEPS_ADDED, "steps-added")       /* host in alert, text: steps as JSON */
@@ -163,7 +169,11 @@ typedef struct {
     gboolean ran_on;   /* step-phase observing: seen running on its source, its migration over */
     gboolean counted;  /* step-phase deferred: it counts as a deferral, not as an attempt */
     gboolean way_back; /* host-alerted: its VMs migrate back */
-    VrFailure failure; /* call-returned, step-phase: what went wrong; NONE */
+    gboolean intake_closed; /* host-judged, and the next two */
+    gboolean clock_stands;  /* it cannot be read: its gates' time does not count */
+    VrHealthFinding finding;
+    VrBaseline baseline; /* vm-baseline */
+    VrFailure failure;   /* call-returned, step-phase: what went wrong; NONE */
     VrMigrationStats stats;
     char *rollout; /* created: the id */
     char *silent;  /* step-phase: the host that could not be read */
@@ -181,7 +191,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VrEvent, vr_event_free)
 /* Body of a journal record; the kind and time stand beside it. */
 /*
  * 1: without silent and vm-defined; 2: without row N2, ran_on; 3: without plan-revised; 4: without
- * host-alerted, host-released, steps-added
+ * host-alerted, host-released, steps-added, host-judged, vm-baseline
  */
 #define VR_EVENT_VERSION 5
 char *vr_event_format(const VrEvent *self);
@@ -230,10 +240,12 @@ typedef struct {
     gboolean left_out;         /* stopped because a person said so, not because it is shut off */
     gint64 target_cpu_time_ns; /* at the first observation that could settle; -1 */
     VrMigrationStats stats;
-    gint64 call_us;    /* when the last migration was issued; 0 */
-    char *last_error;  /* (nullable) of the last migration that came back with one */
-    VrFailure failure; /* of the last migration */
-    guint deferrals;   /* migrations of `tries` that its VM was too busy for */
+    gint64 call_us;        /* when the last migration was issued; 0 */
+    char *last_error;      /* (nullable) of the last migration that came back with one */
+    VrFailure failure;     /* of the last migration */
+    VrBaseline baseline;   /* before its last migration … */
+    gboolean has_baseline; /* … if it was watched then */
+    guint deferrals;       /* migrations of `tries` that its VM was too busy for */
 
     /* update */
     gint64 expired_since_us; /* its proofs become old before their time: since then; 0 */
@@ -275,6 +287,17 @@ typedef struct {
     GPtrArray *staying;    /* (element-type utf8) UUIDs of VMs for which there is no way back */
 } VrHostAlert;
 
+/* What was said last of an updated host whose VMs are watched. */
+typedef struct {
+    char *host;
+    VrHealthFinding finding;
+    char *sentence;
+    char *evidence;               /* as JSON */
+    gboolean intake_closed;       /* too full: it takes no more VMs for now */
+    gint64 clock_stands_since_us; /* it cannot be read since then; 0: it can */
+    gint64 since_us;
+} VrHostHealth;
+
 typedef struct {
     char *id;
     VrRolloutPhase phase;
@@ -282,6 +305,7 @@ typedef struct {
     const VrBasis *basis; /* NULL before the first event */
     GPtrArray *steps;     /* (element-type VrStepState) in the plan's order: id = index + 1 */
     GPtrArray *alerts;    /* (element-type VrHostAlert) in the order in which they came */
+    GPtrArray *healths;   /* (element-type VrHostHealth) in the order of their first judgement */
     gint64 created_us;
     gint64 started_us;
     gint64 ended_us; /* 0 while it goes on */
@@ -317,6 +341,15 @@ vr_rollout_alert(const VrRollout *self, guint index)
 {
     return (VrHostAlert *)g_ptr_array_index(self->alerts, index);
 }
+
+static inline VrHostHealth *
+vr_rollout_health(const VrRollout *self, guint index)
+{
+    return (VrHostHealth *)g_ptr_array_index(self->healths, index);
+}
+
+/* NULL: it has not been judged. */
+const VrHostHealth *vr_rollout_find_health(const VrRollout *self, const char *host);
 
 /* The alert of a host that nobody has released; NULL: it is in none. */
 const VrHostAlert *vr_rollout_find_alert(const VrRollout *self, const char *host);

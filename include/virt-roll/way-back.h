@@ -19,8 +19,9 @@ typedef struct {
 
 /*
  * A quarantine of the host, if it is in none, and steps for the VMs that are there and have none
- * yet that takes them off it, but for those that are `staying` (nullable; element-type utf8) already.
- * NULL: nothing is left to do, or a refuge is just being closed and one has to wait for that.
+ * yet that takes them off it, but for those that are `staying` (nullable; element-type utf8)
+ * already. NULL: nothing is left to do, or a refuge is just being closed and one has to wait for
+ * that.
  */
 VrWayBack *vr_way_back_compose(const VrRollout *rollout, const char *host, const GPtrArray *staying,
                                gint64 now_us);

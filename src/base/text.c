@@ -16,3 +16,32 @@ vr_text_clean(const char *text)
     }
     return g_string_free(clean, FALSE);
 }
+
+/* To go back to the last star is enough: what an earlier one took could be taken by the last. */
+gboolean
+vr_text_matches(const char *pattern, const char *text)
+{
+    const char *after_star = NULL;
+    const char *retry = NULL;
+    while (*text != '\0') {
+        if (*pattern == '*') {
+            after_star = ++pattern;
+            retry = text;
+        } else if (*pattern == '?') {
+            pattern++;
+            text = g_utf8_next_char(text);
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (after_star != NULL) {
+            pattern = after_star;
+            retry = g_utf8_next_char(retry);
+            text = retry;
+        } else {
+            return FALSE;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}

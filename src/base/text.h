@@ -45,4 +45,10 @@ vr_text_append(GString *out, const char *bytes, gsize length)
     vr_text_take(out, end + length);
 }
 
+/*
+ * Does the whole text match the pattern? `*` stands for any text, `?` for any one character, all
+ * else for itself. Time: at most the product of the lengths.
+ */
+gboolean vr_text_matches(const char *pattern, const char *text);
+
 G_END_DECLS

@@ -198,6 +198,20 @@ way_back_entered(const VrStepState *step)
     return (VrEventLine){0};
 }
 
+/* What moves nobody is told too; that all is well, only where it was not. */
+static VrEventLine
+host_judged(const VrEvent *event)
+{
+    if (event->finding.tier == VR_HEALTH_TIER_NONE)
+        return (VrEventLine){0};
+    g_autofree char *text = vr_text_clean(event->reason);
+    if (vr_health_is_alert(&event->finding))
+        return warns(g_strdup_printf("%s [%s: %s]", text,
+                                     vr_health_tier_to_string(event->finding.tier),
+                                     vr_health_cause_to_string(event->finding.cause)));
+    return ends(g_strdup_printf("watch: %s", text));
+}
+
 static VrEventLine
 host_alert(const VrEvent *event)
 {
@@ -275,6 +289,8 @@ vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from)
     case VR_EVENT_REVISED:
         return ends(g_strdup_printf("the plan was revised: %s",
                                     event->reason != NULL ? event->reason : "no reason given"));
+    case VR_EVENT_HOST_JUDGED:
+        return host_judged(event);
     case VR_EVENT_HOST_ALERTED:
     case VR_EVENT_HOST_RELEASED:
     case VR_EVENT_STEPS_ADDED:
@@ -294,6 +310,7 @@ vr_render_event(const VrRollout *rollout, const VrEvent *event, VrPhase from)
     case VR_EVENT_VM_RECORDED:
     case VR_EVENT_VM_SEEN_ON_TARGET:
     case VR_EVENT_VM_MEASURED:
+    case VR_EVENT_BASELINE:
     case VR_EVENT_HOST_FACTS:
         break;
     }

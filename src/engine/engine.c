@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/flight.h"
 #include "engine/stall.h"
+#include "engine/watch.h"
 
 /* Steps that may follow from one input before something is badly wrong. */
 #define ADVANCES_MAX 1000000
@@ -10,6 +11,7 @@ struct VrEngine {
     VrEngineListener listener;
     VrRollout *rollout;
     VrFlights *flights;
+    VrWatch *watch;
     GHashTable *stalls;      /* step id -> VrStall, of migrations that have told their progress */
     GQueue inputs;           /* (element-type VrInputBox) */
     gint64 offset_us;        /* our time is the clock's plus this: never before the journal's */
@@ -277,6 +279,24 @@ flight_progressed(gpointer data, guint step, guint attempt, const VrMigrationPro
         self->listener.progressed(self->listener.data, step, progress);
 }
 
+/* Decided on together, once all hosts are judged. */
+static void
+watch_told(gpointer data, VrInputBox *input)
+{
+    VrEngine *self = data;
+
+    g_queue_push_tail(&self->inputs, input);
+}
+
+static void
+watch(VrEngine *self)
+{
+    if (self->halted || self->awaits_restart || self->rollout->basis == NULL)
+        return;
+    vr_watch_tick(self->watch, self->rollout, now_us(self));
+    process(self);
+}
+
 /* ------------------------------------------------------------------ public face */
 
 static void
@@ -317,6 +337,7 @@ vr_engine_new(const VrEnginePorts *ports, const VrEngineListener *listener)
     self->rollout = vr_rollout_new();
     self->stalls = new_stalls();
     self->flights = vr_flights_new(ports, &owner);
+    self->watch = vr_watch_new(ports, watch_told, self);
     g_queue_init(&self->inputs);
     return self;
 }
@@ -329,6 +350,7 @@ vr_engine_free(VrEngine *self)
     self->ports.hypervisor.vtable->watch(self->ports.hypervisor.context, NULL, NULL);
     self->closed = TRUE;
     vr_flights_release(self->flights);
+    vr_watch_release(self->watch);
     engine_unref(self);
 }
 
@@ -402,16 +424,19 @@ void
 vr_engine_tick(VrEngine *self)
 {
     receive(self, vr_input_box_new(VR_INPUT_TICK));
+    watch(self);
 }
 
 gint64
 vr_engine_next_deadline(const VrEngine *self)
 {
-    if (self->halted || self->awaits_restart || self->appending != NULL ||
-        self->rollout->basis == NULL)
+    if (self->halted || self->awaits_restart || self->rollout->basis == NULL)
         return G_MAXINT64;
     /* Not from now: what has come due since the last input has not been looked at yet. */
-    gint64 next_us = vr_rollout_next_deadline(self->rollout, self->decided_us);
+    gint64 next_us = self->appending != NULL
+                         ? G_MAXINT64
+                         : vr_rollout_next_deadline(self->rollout, self->decided_us);
+    next_us = MIN(next_us, vr_watch_next_us(self->watch, self->rollout));
     return next_us == G_MAXINT64 ? next_us : next_us - self->offset_us;
 }
 

@@ -55,6 +55,20 @@ vr_input_box_set_stage(VrInputBox *self, const VrStageResult *result)
 }
 
 void
+vr_input_box_set_baseline(VrInputBox *self, const VrBaseline *baseline)
+{
+    self->baseline = *baseline;
+    self->input.baseline = &self->baseline;
+}
+
+void
+vr_input_box_set_verdict(VrInputBox *self, const VrHealthVerdict *verdict)
+{
+    self->verdict = *verdict;
+    self->input.verdict = &self->verdict;
+}
+
+void
 vr_input_box_take_plan(VrInputBox *self, VrPlan *plan, VrInventory *inventory)
 {
     self->input.plan = self->plan = plan;

@@ -18,6 +18,8 @@ typedef struct {
     char *text;
     VrPlan *plan;
     VrInventory *inventory;
+    VrBaseline baseline;
+    VrHealthVerdict verdict;
 } VrInputBox;
 
 VrInputBox *vr_input_box_new(VrInputKind kind);
@@ -28,6 +30,8 @@ void vr_input_box_set_texts(VrInputBox *self, const char *host, const char *vm_u
 void vr_input_box_set_listing(VrInputBox *self, const VrListing *listing);
 void vr_input_box_set_error(VrInputBox *self, const GError *error);
 void vr_input_box_set_stage(VrInputBox *self, const VrStageResult *result);
+void vr_input_box_set_baseline(VrInputBox *self, const VrBaseline *baseline);
+void vr_input_box_set_verdict(VrInputBox *self, const VrHealthVerdict *verdict);
 /* Takes both. */
 void vr_input_box_take_plan(VrInputBox *self, VrPlan *plan, VrInventory *inventory);
 /* Takes the contents of the observation. */

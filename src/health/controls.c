@@ -187,23 +187,15 @@ median_crowding(VrControlGroup *self, const Epoch *epoch)
     return vr_median(values, count, self->limits.crowding_q20);
 }
 
-gint64
-vr_control_group_mark(VrControlGroup *self)
+/* The baselines are copied. */
+static gint64
+add_epoch(VrControlGroup *self, const VrBaseline *baselines, guint count, guint64 begun)
 {
-    const gint64 last = self->first_epoch + self->epochs->len - 1;
-
-    if (self->epochs->len > 0) {
-        const Epoch *epoch = g_ptr_array_index(self->epochs, self->epochs->len - 1);
-        if (self->newest - epoch->begun < EPOCH_SAMPLES)
-            return last;
-    }
     Epoch *epoch = g_new0(Epoch, 1);
-    epoch->begun = self->newest;
+
+    epoch->begun = begun;
     epoch->baselines = g_array_new(FALSE, FALSE, sizeof(VrBaseline));
-    for (guint i = 0; i < self->vms->len; i++) {
-        const VrBaseline baseline = vr_baseline_collector_make(vm_at(self, i)->collector);
-        g_array_append_val(epoch->baselines, baseline);
-    }
+    g_array_append_vals(epoch->baselines, baselines, count);
     epoch->crowding_q20 = median_crowding(self, epoch);
     if (self->epochs->len == EPOCHS_MAX) {
         g_ptr_array_remove_index(self->epochs, 0);
@@ -211,6 +203,28 @@ vr_control_group_mark(VrControlGroup *self)
     }
     g_ptr_array_add(self->epochs, epoch);
     return self->first_epoch + self->epochs->len - 1;
+}
+
+gint64
+vr_control_group_mark(VrControlGroup *self)
+{
+    if (self->epochs->len > 0) {
+        const Epoch *last = g_ptr_array_index(self->epochs, self->epochs->len - 1);
+        if (self->newest - last->begun < EPOCH_SAMPLES)
+            return self->first_epoch + self->epochs->len - 1;
+    }
+    g_autofree VrBaseline *baselines = g_new(VrBaseline, self->vms->len + 1);
+    for (guint i = 0; i < self->vms->len; i++)
+        baselines[i] = vr_baseline_collector_make(vm_at(self, i)->collector);
+    return add_epoch(self, baselines, self->vms->len, self->newest);
+}
+
+gint64
+vr_control_group_restore(VrControlGroup *self, const VrBaseline *baselines, guint count)
+{
+    g_assert(count <= self->vms->len);
+    /* Of before: the next mark begins one of its own. */
+    return add_epoch(self, baselines, count, self->newest - EPOCH_SAMPLES);
 }
 
 static Epoch *
@@ -221,6 +235,17 @@ find_epoch(const VrControlGroup *self, gint64 epoch)
     if (epoch < self->first_epoch || index >= self->epochs->len)
         return NULL;
     return g_ptr_array_index(self->epochs, (guint)index);
+}
+
+const VrBaseline *
+vr_control_group_baselines(const VrControlGroup *self, gint64 epoch, guint *out_count)
+{
+    const Epoch *found = find_epoch(self, epoch);
+
+    if (found == NULL)
+        return NULL;
+    *out_count = found->baselines->len;
+    return (const VrBaseline *)(const void *)found->baselines->data;
 }
 
 gint64

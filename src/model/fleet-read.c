@@ -6,6 +6,7 @@
 #include <virt-roll/inventory.h>
 
 #include "model/fleet-host.h"
+#include "model/monitoring-json.h"
 
 #define FORMAT "virt-roll-fleet/1"
 #define NAME_LENGTH_MAX 64
@@ -171,6 +172,8 @@ read_fleet(Load *self)
         vr_reader_leave(self->reader);
     }
     read_keepalive(self);
+    vr_monitoring_read(&self->fleet->monitoring, self->reader);
+    self->fleet->probes = vr_probe_rules_read(self->reader);
     read_hosts(self);
 }
 

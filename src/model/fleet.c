@@ -25,5 +25,7 @@ vr_fleet_free(VrFleet *self)
     g_free(self->name);
     g_free(self->path);
     g_ptr_array_unref(self->hosts);
+    vr_monitoring_clear(&self->monitoring);
+    g_clear_pointer(&self->probes, g_ptr_array_unref);
     g_free(self);
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "model/inventory-limits.h"
+#include "model/monitoring-json.h"
 
 #define FORMAT "virt-roll-policy/1"
 #define DAY_S 86400
@@ -57,6 +58,9 @@ static const Number recovery_numbers[] = {
     {MEMBER(VrRecoveryPolicy, hold_unknown_ms), 0, 30 * DAY_MS},
     {MEMBER(VrRecoveryPolicy, return_s), 1, DAY_S},
 };
+
+#define HEALTH_NUMBER(member, fallback, least, most) {MEMBER(VrHealthLimits, member), least, most},
+static const Number health_numbers[] = {VR_HEALTH_LIMITS(HEALTH_NUMBER)};
 
 static void
 read_numbers(VrReader *reader, const Number *numbers, guint count, gpointer section)
@@ -166,6 +170,37 @@ read_recovery(VrReader *reader, VrRecoveryPolicy *recovery)
 }
 
 static void
+read_health(VrReader *reader, VrHealthPolicy *health)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!vr_reader_enter(reader, "health"))
+        return;
+    health->watch = vr_reader_boolean(reader, "watch", health->watch);
+    health->interval_ms =
+        vr_reader_integer(reader, "interval_ms", 200, DAY_MS, health->interval_ms);
+    health->way_back = (VrWayBackMode)vr_reader_word(reader, "way_back", vr_way_back_mode_words(),
+                                                     health->way_back);
+    if (vr_reader_enter(reader, "limits")) {
+        read_numbers(reader, health_numbers, G_N_ELEMENTS(health_numbers), &health->limits);
+        if (!vr_reader_failed(reader) && !vr_health_limits_check(&health->limits, &problem))
+            vr_reader_fail(reader, NULL, "%s", problem->message);
+        vr_reader_leave(reader);
+    }
+    vr_reader_leave(reader);
+}
+
+static void
+read_monitoring(VrReader *reader, VrMonitoringPolicy *monitoring)
+{
+    if (!vr_reader_enter(reader, "monitoring"))
+        return;
+    monitoring->silence = vr_reader_boolean(reader, "silence", monitoring->silence);
+    monitoring->post_alerts = vr_reader_boolean(reader, "post_alerts", monitoring->post_alerts);
+    vr_reader_leave(reader);
+}
+
+static void
 read_policy(VrReader *reader, VrPolicy *policy)
 {
     const char *format = vr_reader_required_string(reader, "format");
@@ -175,6 +210,12 @@ read_policy(VrReader *reader, VrPolicy *policy)
     read_limits(reader, &policy->limits);
     read_migration(reader, &policy->migration);
     read_recovery(reader, &policy->recovery);
+    read_health(reader, &policy->health);
+    read_monitoring(reader, &policy->monitoring);
+    g_ptr_array_unref(policy->alerts);
+    policy->alerts = vr_alert_rules_read(reader);
+    g_ptr_array_unref(policy->queries);
+    policy->queries = vr_query_rules_read(reader);
     policy->offline_vms = (VrOfflineVms)vr_reader_word(reader, "offline_vms",
                                                        vr_offline_vms_words(), policy->offline_vms);
     policy->revise = (VrRevise)vr_reader_word(reader, "revise", vr_revise_words(), policy->revise);
@@ -214,6 +255,28 @@ write_recovery(const VrRecoveryPolicy *recovery)
     return object;
 }
 
+static JsonObject *
+write_health(const VrHealthPolicy *health)
+{
+    JsonObject *object = json_object_new();
+    JsonObject *limits = json_object_new();
+    write_numbers(limits, health_numbers, G_N_ELEMENTS(health_numbers), &health->limits);
+    json_object_set_boolean_member(object, "watch", health->watch);
+    json_object_set_int_member(object, "interval_ms", health->interval_ms);
+    json_object_set_string_member(object, "way_back", vr_way_back_mode_to_string(health->way_back));
+    json_object_set_object_member(object, "limits", limits);
+    return object;
+}
+
+static JsonObject *
+write_monitoring(const VrMonitoringPolicy *monitoring)
+{
+    JsonObject *object = json_object_new();
+    json_object_set_boolean_member(object, "silence", monitoring->silence);
+    json_object_set_boolean_member(object, "post_alerts", monitoring->post_alerts);
+    return object;
+}
+
 VrPolicy *
 vr_policy_read(const VrDocument *document, GError **error)
 {
@@ -245,6 +308,10 @@ vr_policy_format(const VrPolicy *self)
     json_object_set_object_member(object, "limits", write_limits(&self->limits));
     json_object_set_object_member(object, "migration", write_migration(&self->migration));
     json_object_set_object_member(object, "recovery", write_recovery(&self->recovery));
+    json_object_set_object_member(object, "health", write_health(&self->health));
+    json_object_set_object_member(object, "monitoring", write_monitoring(&self->monitoring));
+    json_object_set_array_member(object, "alerts", vr_alert_rules_write(self->alerts));
+    json_object_set_array_member(object, "queries", vr_query_rules_write(self->queries));
     json_object_set_string_member(object, "offline_vms",
                                   vr_offline_vms_to_string(self->offline_vms));
     json_object_set_string_member(object, "revise", vr_revise_to_string(self->revise));

@@ -6,6 +6,7 @@
 VR_DEFINE_ENUM(VrExtraNeeded, vr_extra_needed, VR_EXTRA_NEEDED)
 VR_DEFINE_ENUM(VrOfflineVms, vr_offline_vms, VR_OFFLINE_VMS)
 VR_DEFINE_ENUM(VrRevise, vr_revise, VR_REVISES)
+VR_DEFINE_ENUM(VrWayBackMode, vr_way_back_mode, VR_WAYS_BACK)
 
 static const VrPolicy default_policy = {
     .limits =
@@ -37,6 +38,7 @@ static const VrPolicy default_policy = {
             .hold_unknown_ms = 1800000,
             .return_s = 1200,
         },
+    .health = {.interval_ms = 10000, .way_back = VR_WAY_BACK_ASK},
     .offline_vms = VR_OFFLINE_VMS_LEAVE,
     .revise = VR_REVISE_ASK,
 };
@@ -44,7 +46,17 @@ static const VrPolicy default_policy = {
 VrPolicy *
 vr_policy_new(void)
 {
-    return vr_policy_copy(&default_policy);
+    VrPolicy *self = vr_policy_copy(&default_policy);
+
+    self->health.limits = vr_health_limits_default();
+    return self;
+}
+
+/* The lists are never changed, so copies share them; the default policy has none. */
+static GPtrArray *
+share(GPtrArray *list, GDestroyNotify free)
+{
+    return list != NULL ? g_ptr_array_ref(list) : g_ptr_array_new_with_free_func(free);
 }
 
 VrPolicy *
@@ -53,6 +65,8 @@ vr_policy_copy(const VrPolicy *self)
     VrPolicy *copy = g_new(VrPolicy, 1);
     *copy = *self;
     copy->name = g_strdup(self->name);
+    copy->alerts = share(self->alerts, vr_alert_rule_free);
+    copy->queries = share(self->queries, vr_query_rule_free);
     return copy;
 }
 
@@ -77,5 +91,7 @@ vr_policy_free(VrPolicy *self)
     if (self == NULL)
         return;
     g_free(self->name);
+    g_ptr_array_unref(self->alerts);
+    g_ptr_array_unref(self->queries);
     g_free(self);
 }

@@ -251,6 +251,42 @@ vr_uri_check_migrate(const char *uri, GError **error)
     return check_authority(uri, authority, uri + strlen(uri), error);
 }
 
+/* Nobody else can listen in there. */
+static gboolean
+is_loopback(const char *authority)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        gsize length = strlen(names[i]);
+        if (strncmp(authority, names[i], length) == 0 && strchr(":/", authority[length]) != NULL)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+vr_uri_check_http(const char *uri, GError **error)
+{
+    gboolean is_plain = g_str_has_prefix(uri, "http://");
+    if (!check_characters(uri, error))
+        return FALSE;
+    if (!is_plain && !g_str_has_prefix(uri, "https://"))
+        return refuse(error, "\"%s\": must begin with https://, or http:// on this machine", uri);
+    const char *authority = strstr(uri, "://") + strlen("://");
+    const char *path = authority + strcspn(authority, "/");
+    if (strpbrk(uri, "?@") != NULL)
+        return refuse(error, "\"%s\": must be https://HOST[:PORT][/PATH], without user or query",
+                      uri);
+    if (is_plain && !is_loopback(authority))
+        return refuse(error,
+                      "\"%s\": http:// is accepted for 127.0.0.1, [::1] and localhost only; others "
+                      "need https://",
+                      uri);
+    if (strpbrk(path, "[]") != NULL)
+        return refuse(error, "\"%s\": has a bracket that is not around an address", uri);
+    return check_authority(uri, authority, path, error);
+}
+
 gboolean
 vr_uri_is_remote(const char *uri)
 {

@@ -17,6 +17,9 @@ gboolean vr_uri_check_connect(const char *uri, GError **error) G_GNUC_WARN_UNUSE
 /* Where memory goes: tcp://host[:port]. */
 gboolean vr_uri_check_migrate(const char *uri, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Of monitoring: https://host[:port][/path], or http:// of this machine (loopback). */
+gboolean vr_uri_check_http(const char *uri, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Does another machine reach the same host by this (checked) URI? Test drivers count as such. */
 gboolean vr_uri_is_remote(const char *uri);
 

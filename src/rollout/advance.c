@@ -78,6 +78,15 @@ has_slot(const VrRollout *self, const VrWork *work, const VrPlanStep *plan)
            out < limits->migrations_out_per_host && in < limits->migrations_in_per_host;
 }
 
+/* It is crowded, and takes no more for now. */
+static gboolean
+is_too_full(const VrRollout *rollout, const char *host)
+{
+    const VrHostHealth *health = vr_rollout_find_health(rollout, host);
+
+    return health != NULL && health->intake_closed;
+}
+
 /*
  * A migration may begin once its source is closed; if that has not begun, it begins now. A host in
  * alert is closed by a step of its own.
@@ -96,7 +105,7 @@ begin_migration(VrDeciding *self, const VrWork *work, const VrStepState *step)
     }
     if ((closing != NULL && closing->phase != VR_PHASE_CLOSED) ||
         vr_rollout_find_alert(rollout, step->plan->target) != NULL ||
-        !has_slot(rollout, work, step->plan))
+        is_too_full(rollout, step->plan->target) || !has_slot(rollout, work, step->plan))
         return FALSE;
     vr_deciding_enter(self, step, VR_PHASE_CHECKING, NULL);
     return TRUE;
@@ -186,8 +195,14 @@ begin(VrDeciding *self, const VrWork *work, const VrStepState *step)
 static gboolean
 move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
 {
-    if (step->phase == VR_PHASE_WATCHING && self->at_us >= step->not_before_us && may_begin) {
+    if (step->phase == VR_PHASE_WATCHING && self->at_us >= step->not_before_us && may_begin &&
+        vr_health_lets_pass(self->rollout, step)) {
         vr_deciding_enter(self, step, VR_PHASE_LOOKING, NULL);
+        return TRUE;
+    }
+    if (step->phase == VR_PHASE_WATCHING && may_begin &&
+        self->at_us >= vr_health_waits_until_us(self->rollout, step)) {
+        vr_health_ask(self, step);
         return TRUE;
     }
     if (step->phase == VR_PHASE_MIGRATING && step->deadline_us != 0 &&
@@ -204,16 +219,29 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
     return FALSE;
 }
 
+static const VrHostHealth *
+find_crowded(const VrRollout *rollout)
+{
+    for (guint i = 0; i < rollout->healths->len; i++) {
+        if (vr_rollout_health(rollout, i)->intake_closed)
+            return vr_rollout_health(rollout, i);
+    }
+    return NULL;
+}
+
 /* Nothing goes on by itself any more. */
 static void
 end_as_it_is(VrDeciding *self, const VrWork *work)
 {
     const VrHostAlert *alert = vr_rollout_unsettled_alert(self->rollout);
+    const VrHostHealth *crowded = find_crowded(self->rollout);
     g_autofree char *reason =
         alert != NULL ? vr_rollout_describe_alert(self->rollout, alert) : NULL;
 
     if (alert != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, reason);
+    else if (crowded != NULL)
+        vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, crowded->sentence);
     else if (work->failed != NULL)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED, work->failed->reason);
     else if (work->aside != NULL)

@@ -284,6 +284,12 @@ apply_controller_started(VrRollout *self, const VrEvent *event)
     gint64 fence_until_us = event->at_us + self->basis->policy->recovery.fence_ms * VR_MS_US;
 
     self->restarts++;
+    /* Since the last event nobody is known to have watched. */
+    for (guint i = 0; i < self->healths->len; i++) {
+        VrHostHealth *health = vr_rollout_health(self, i);
+        if (health->clock_stands_since_us == 0)
+            health->clock_stands_since_us = self->now_us;
+    }
     for (guint i = 0; i < self->steps->len; i++)
         restart_step(vr_rollout_step(self, i), event, fence_until_us);
 }
@@ -508,8 +514,13 @@ apply_to_step(VrRollout *self, const VrEvent *event, GError **error)
     case VR_EVENT_HOST_DISTURBED:
         step->rounds = 0;
         return TRUE;
+    case VR_EVENT_BASELINE:
+        step->baseline = event->baseline;
+        step->has_baseline = TRUE;
+        return TRUE;
     case VR_EVENT_CREATED:
     case VR_EVENT_REVISED:
+    case VR_EVENT_HOST_JUDGED:
     case VR_EVENT_HOST_ALERTED:
     case VR_EVENT_HOST_RELEASED:
     case VR_EVENT_STEPS_ADDED:
@@ -535,8 +546,10 @@ vr_rollout_apply(VrRollout *self, const VrEvent *event, GError **error)
         apply_rollout_phase(self, event);
     else if (event->kind == VR_EVENT_CONTROLLER_STARTED)
         apply_controller_started(self, event);
-    else if (event->kind == VR_EVENT_HOST_ALERTED || event->kind == VR_EVENT_HOST_RELEASED ||
-             event->kind == VR_EVENT_STEPS_ADDED)
+    else if (event->kind == VR_EVENT_HOST_JUDGED && event->host != NULL)
+        vr_health_apply(self, event);
+    else if (event->kind == VR_EVENT_HOST_JUDGED || event->kind == VR_EVENT_HOST_ALERTED ||
+             event->kind == VR_EVENT_HOST_RELEASED || event->kind == VR_EVENT_STEPS_ADDED)
         applied = vr_alert_apply(self, event, error);
     else
         applied = apply_to_step(self, event, error);

@@ -311,6 +311,12 @@ vr_rollout_decide(const VrRollout *self, const VrInput *input, GPtrArray *out_ev
     case VR_INPUT_RELEASE:
         vr_alert_release(&deciding);
         return;
+    case VR_INPUT_MEASURED:
+        vr_health_measured(&deciding);
+        return;
+    case VR_INPUT_JUDGED:
+        vr_health_judged(&deciding);
+        return;
     case VR_INPUT_OBSERVED:
     case VR_INPUT_LISTED:
     case VR_INPUT_CALL_RETURNED:

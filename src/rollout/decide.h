@@ -50,6 +50,17 @@ void vr_migration_stalled(VrDeciding *self, const VrStepState *step);
 /* Its target is in alert: it is aborted, if that is still possible. */
 void vr_migration_recalled(VrDeciding *self, const VrStepState *step);
 
+/* What the watch has found out about a VM before its migration, or about a host. */
+void vr_health_measured(VrDeciding *self);
+void vr_health_judged(VrDeciding *self);
+/* May a gate's time come to its end: is its host watched, and can it be read? */
+gboolean vr_health_lets_pass(const VrRollout *rollout, const VrStepState *gate);
+/* A gate waits for its host to be readable until then; G_MAXINT64: it does not wait. */
+gint64 vr_health_waits_until_us(const VrRollout *rollout, const VrStepState *gate);
+/* It has waited too long: a person is asked. */
+void vr_health_ask(VrDeciding *self, const VrStepState *gate);
+void vr_health_apply(VrRollout *rollout, const VrEvent *event);
+
 /* A person says that what came to a host goes back, or that a host in alert is fine. */
 void vr_alert_undo(VrDeciding *self);
 void vr_alert_release(VrDeciding *self);

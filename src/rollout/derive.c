@@ -144,6 +144,8 @@ vr_rollout_next_deadline(const VrRollout *self, gint64 since_us)
             continue;
         if (step->not_before_us > since_us)
             next_us = MIN(next_us, step->not_before_us);
+        if (vr_health_waits_until_us(self, step) > since_us)
+            next_us = MIN(next_us, vr_health_waits_until_us(self, step));
         if (step->phase == VR_PHASE_MIGRATING && step->deadline_us > since_us)
             next_us = MIN(next_us, step->deadline_us);
     }

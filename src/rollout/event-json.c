@@ -27,6 +27,10 @@ static const IntegerField long_fields[] = {
     {"downtime_ms", G_STRUCT_OFFSET(VrEvent, stats.downtime_ms), VR_UNKNOWN, G_MININT64,
      G_MAXINT64},
     {"data_mib", G_STRUCT_OFFSET(VrEvent, stats.data_mib), VR_UNKNOWN, G_MININT64, G_MAXINT64},
+#define BASELINE_FIELD(member)                                                                     \
+    {"baseline_" #member, G_STRUCT_OFFSET(VrEvent, baseline.member), 0, -1, G_MAXINT64},
+    VR_BASELINE_FIELDS(BASELINE_FIELD)
+#undef BASELINE_FIELD
 };
 
 static const IntegerField short_fields[] = {
@@ -38,6 +42,8 @@ static const IntegerField short_fields[] = {
     {"ran_on", G_STRUCT_OFFSET(VrEvent, ran_on), 0, 0, G_MAXINT32},
     {"counted", G_STRUCT_OFFSET(VrEvent, counted), 0, 0, G_MAXINT32},
     {"way_back", G_STRUCT_OFFSET(VrEvent, way_back), 0, 0, G_MAXINT32},
+    {"intake_closed", G_STRUCT_OFFSET(VrEvent, intake_closed), 0, 0, G_MAXINT32},
+    {"clock_stands", G_STRUCT_OFFSET(VrEvent, clock_stands), 0, 0, G_MAXINT32},
 };
 
 static const struct {
@@ -90,6 +96,12 @@ vr_event_format(const VrEvent *self)
         json_object_set_string_member(body, "row", vr_row_to_string((VrRow)self->row));
     if (self->side >= 0)
         json_object_set_string_member(body, "side", vr_side_to_string((VrSide)self->side));
+    if (self->kind == VR_EVENT_HOST_JUDGED) {
+        json_object_set_string_member(body, "tier", vr_health_tier_to_string(self->finding.tier));
+        json_object_set_string_member(body, "cause",
+                                      vr_health_cause_to_string(self->finding.cause));
+        json_object_set_string_member(body, "rule", vr_health_rule_to_string(self->finding.rule));
+    }
     if (self->failure != VR_FAILURE_NONE)
         json_object_set_string_member(body, "failure", vr_failure_words()[self->failure]);
     return vr_json_canonical(node);
@@ -108,6 +120,12 @@ read_words(VrReader *reader, VrEvent *event)
         event->row = (gint)vr_reader_word(reader, "row", vr_row_words(), 0);
     if (vr_reader_has(reader, "side"))
         event->side = (gint)vr_reader_word(reader, "side", vr_side_words(), 0);
+    event->finding.tier =
+        (VrHealthTier)vr_reader_word(reader, "tier", vr_health_tier_words(), VR_HEALTH_TIER_NONE);
+    event->finding.cause = (VrHealthCause)vr_reader_word(reader, "cause", vr_health_cause_words(),
+                                                         VR_HEALTH_CAUSE_NONE);
+    event->finding.rule =
+        (VrHealthRule)vr_reader_word(reader, "rule", vr_health_rule_words(), VR_HEALTH_RULE_NONE);
     event->failure =
         (VrFailure)vr_reader_word(reader, "failure", vr_failure_words(), VR_FAILURE_NONE);
 }

@@ -70,6 +70,28 @@ alert_copy(const VrHostAlert *self)
     return copy;
 }
 
+static VrHostHealth *
+health_copy(const VrHostHealth *self)
+{
+    VrHostHealth *copy = g_memdup2(self, sizeof *self);
+
+    copy->host = g_strdup(self->host);
+    copy->sentence = g_strdup(self->sentence);
+    copy->evidence = g_strdup(self->evidence);
+    return copy;
+}
+
+static void
+health_free(gpointer data)
+{
+    VrHostHealth *self = data;
+
+    g_free(self->host);
+    g_free(self->sentence);
+    g_free(self->evidence);
+    g_free(self);
+}
+
 static void
 alert_free(gpointer data)
 {
@@ -99,6 +121,7 @@ vr_rollout_new(void)
 
     self->steps = g_ptr_array_new_with_free_func(step_state_free);
     self->alerts = g_ptr_array_new_with_free_func(alert_free);
+    self->healths = g_ptr_array_new_with_free_func(health_free);
     return self;
 }
 
@@ -117,6 +140,9 @@ vr_rollout_copy(const VrRollout *self)
     copy->alerts = g_ptr_array_new_full(self->alerts->len, alert_free);
     for (guint i = 0; i < self->alerts->len; i++)
         g_ptr_array_add(copy->alerts, alert_copy(vr_rollout_alert(self, i)));
+    copy->healths = g_ptr_array_new_full(self->healths->len, health_free);
+    for (guint i = 0; i < self->healths->len; i++)
+        g_ptr_array_add(copy->healths, health_copy(vr_rollout_health(self, i)));
     return copy;
 }
 
@@ -127,6 +153,7 @@ vr_rollout_free(VrRollout *self)
         return;
     g_ptr_array_unref(self->steps);
     g_ptr_array_unref(self->alerts);
+    g_ptr_array_unref(self->healths);
     if (self->basis != NULL)
         g_atomic_rc_box_release_full((gpointer)(guintptr)self->basis, basis_clear);
     g_free(self->id);
@@ -222,6 +249,16 @@ void
 vr_state_extend(VrRollout *self, VrPlan *plan)
 {
     vr_state_revise(self, plan, vr_inventory_copy(self->basis->inventory), TRUE);
+}
+
+VrHostHealth *
+vr_state_add_health(VrRollout *self, const char *host)
+{
+    VrHostHealth *health = g_new0(VrHostHealth, 1);
+
+    health->host = g_strdup(host);
+    g_ptr_array_add(self->healths, health);
+    return health;
 }
 
 VrHostAlert *

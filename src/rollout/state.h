@@ -50,6 +50,7 @@ gboolean vr_rollout_moves_on(const VrRollout *self, const VrStepState *arrival);
 void vr_state_extend(VrRollout *self, VrPlan *plan);
 
 VrHostAlert *vr_state_add_alert(VrRollout *self, const char *host);
+VrHostHealth *vr_state_add_health(VrRollout *self, const char *host);
 
 /* Of the host's record in the inventory; 0 if it has none. */
 gint64 vr_rollout_usable_mib(const VrRollout *self, const char *host);

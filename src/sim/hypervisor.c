@@ -263,6 +263,92 @@ sim_list(gpointer context, const char *host, VrListDone done, gpointer data)
     send_read(controller, &self->call);
 }
 
+/* ------------------------------------------------------------------ sample */
+
+/* Of a guest that is well: what it waits for, and how often it asks a disk, by its CPU time. */
+#define RUN_PER_DELAY 500
+#define RUN_US_PER_REQUEST 5000
+#define REQUEST_US 800
+#define HOST_CPUS 64
+
+typedef struct {
+    SimCall call;
+    VrSampling *sampling;
+    VrSampleDone done;
+    gpointer data;
+} SampleCall;
+
+static void
+sample_copy(const SimWorld *world, guint vm, guint host, VrSampling *sampling)
+{
+    const SimCopy *copy = sim_copy(world, vm, host);
+    VrSampledVm *sampled = NULL;
+
+    if (!copy->defined && !sim_copy_is_active(copy))
+        return;
+    sampled = vr_sampling_add(sampling, sim_vm(world, vm)->uuid);
+    sampled->crashed = !sim_copy_is_active(copy) && copy->off == SIM_OFF_FAILED;
+    sampled->io_error = copy->qemu == SIM_QEMU_PAUSED_IO_ERROR;
+    if (!sim_copy_is_active(copy))
+        return;
+    sampled->sample.vcpus = 1;
+    sampled->sample.run_us = sim_copy_cpu_time_ns(world, copy) / 1000;
+    sampled->sample.delay_us = sampled->sample.run_us / RUN_PER_DELAY;
+    sampled->sample.requests = sampled->sample.run_us / RUN_US_PER_REQUEST;
+    sampled->sample.io_us = sampled->sample.requests * REQUEST_US;
+}
+
+static gboolean
+sample_execute(SimWorld *world, SimCall *call)
+{
+    SampleCall *self = (SampleCall *)call;
+
+    if (!is_known_machine(call)) {
+        self->sampling->detail = g_strdup("another machine answers under its name");
+        return TRUE;
+    }
+    self->sampling->reachable = TRUE;
+    self->sampling->cpus = HOST_CPUS;
+    for (guint v = 0; v < world->vms->len; v++)
+        sample_copy(world, v, call->host, self->sampling);
+    return TRUE;
+}
+
+static void
+sample_answer(SimCall *call, const GError *error)
+{
+    SampleCall *self = (SampleCall *)call;
+
+    if (error != NULL) {
+        vr_sampling_free(self->sampling);
+        self->sampling = vr_sampling_new();
+        self->sampling->detail = g_strdup(error->message);
+    }
+    self->done(self->sampling, self->data);
+}
+
+static void
+sample_clear(SimCall *call)
+{
+    vr_sampling_free(((SampleCall *)call)->sampling);
+}
+
+static void
+sim_sample(gpointer context, const char *host, VrSampleDone done, gpointer data)
+{
+    SimController *controller = context;
+    SampleCall *self = (SampleCall *)call_new(sizeof(SampleCall), controller, host);
+
+    self->call.is_read = TRUE;
+    self->call.execute = sample_execute;
+    self->call.answer = sample_answer;
+    self->call.clear = sample_clear;
+    self->sampling = vr_sampling_new();
+    self->done = done;
+    self->data = data;
+    send_read(controller, &self->call);
+}
+
 /* ------------------------------------------------------------------ migrate */
 
 typedef struct {
@@ -412,4 +498,5 @@ sim_watch(gpointer context, VrHintSeen seen, gpointer data)
     controller->hint_data = data;
 }
 
-const VrHypervisorVTable sim_hypervisor = {sim_read, sim_list, sim_migrate, sim_act, sim_watch};
+const VrHypervisorVTable sim_hypervisor = {sim_read,    sim_list, sim_sample,
+                                           sim_migrate, sim_act,  sim_watch};

@@ -10,7 +10,6 @@
 
 #include "health-model.h"
 
-#define UPDATE VR_HEALTH_CAUSE_UPDATE
 #define INTERVAL_S 10
 #define FIVE_MINUTES 30 /* samples */
 #define TWO_MINUTES 12
@@ -21,58 +20,6 @@ typedef struct {
     gint64 calibrated;
     char *only;
 } Options;
-
-static const HealthSituation healthy[] = {
-    {.name = "steady", .right = VR_HEALTH_CAUSE_NONE},
-    {.name = "weak baseline only", .right = VR_HEALTH_CAUSE_NONE, .weak = TRUE},
-    {.name = "bursty", .right = VR_HEALTH_CAUSE_NONE, .burst_times = 8},
-    {.name = "steep daily cycle", .right = VR_HEALTH_CAUSE_NONE, .daily = 0.6},
-    {.name = "one VM's backup", .right = VR_HEALTH_CAUSE_VM, .backup_share = -1},
-    {.name = "backup hour (20 % of VMs)", .right = VR_HEALTH_CAUSE_FLEET, .backup_share = 0.2},
-    {.name = "fleet-wide CPU rise", .right = VR_HEALTH_CAUSE_FLEET, .fleet_load_times = 2.5},
-    {.name = "fleet-wide storage slowdown", .right = VR_HEALTH_CAUSE_FLEET, .fleet_io_times = 4},
-    {.name = "noisy neighbour", .right = VR_HEALTH_CAUSE_VM, .noisy = TRUE},
-    {.name = "crowded target (80 to 97 %)", .right = VR_HEALTH_CAUSE_CROWDING, .crowded = TRUE},
-    {.name = "overcommitted fleet (steal x5)", .right = VR_HEALTH_CAUSE_NONE, .steal_times = 5},
-    {.name = "mostly idle VMs (85 %)", .right = VR_HEALTH_CAUSE_NONE, .idle_share = 0.85},
-    {.name = "shared storage stalls", .right = VR_HEALTH_CAUSE_FLEET, .stalls_shared = 0.12},
-    {.name = "5 % of samples missing", .right = VR_HEALTH_CAUSE_NONE, .missing_share = 0.05},
-};
-
-static const HealthSituation noisy_paths[] = {
-    {.name = "paths' I/O noise x2.5", .right = VR_HEALTH_CAUSE_NONE, .path_times = 2.5},
-};
-
-static const HealthSituation faults[] = {
-    {.name = "+1 point of steal", .right = UPDATE, .steal_points = 0.01},
-    {.name = "+2 points", .right = UPDATE, .steal_points = 0.02},
-    {.name = "+5 points", .right = UPDATE, .steal_points = 0.05},
-    {.name = "+10 points (critical)", .right = UPDATE, .steal_points = 0.10},
-    {.name = "+20 points (critical)", .right = UPDATE, .steal_points = 0.20},
-    {.name = "+10 while the fleet's load rises",
-     .right = UPDATE,
-     .steal_points = 0.10,
-     .fleet_load_times = 2.5},
-    {.name = "contention +10 per runnable second", .right = UPDATE, .contention = 0.10},
-    {.name = "contention +30", .right = UPDATE, .contention = 0.30},
-    {.name = "I/O x1.5", .right = UPDATE, .io_times = 1.5},
-    {.name = "I/O x2", .right = UPDATE, .io_times = 2},
-    {.name = "I/O x2.5", .right = UPDATE, .io_times = 2.5},
-    {.name = "I/O x4 (critical)", .right = UPDATE, .io_times = 4},
-    {.name = "steal drifts to +10 in 10 min",
-     .right = UPDATE,
-     .steal_points = 0.10,
-     .drifts = TRUE},
-    {.name = "I/O drifts to x3", .right = UPDATE, .io_times = 3, .drifts = TRUE},
-    {.name = "stalls, one sample in 4 to 8", .right = UPDATE, .stalls = TRUE},
-    {.name = "+5 on a crowded target", .right = UPDATE, .steal_points = 0.05, .crowded = TRUE},
-    {.name = "+10 on a crowded target", .right = UPDATE, .steal_points = 0.10, .crowded = TRUE},
-    {.name = "dead guest", .right = UPDATE, .dead_guest = TRUE},
-    {.name = "lost probe", .right = UPDATE, .lost_probe = TRUE},
-    {.name = "steal 65 points", .right = UPDATE, .steal_points = 0.65},
-    {.name = "I/O + 1 s", .right = UPDATE, .io_added_us = 1e6},
-    {.name = "dead disk", .right = UPDATE, .dead_disk = TRUE},
-};
 
 static gint64
 cpu_time_us(void)
@@ -125,7 +72,7 @@ fixed_threshold(const VrtTrace *trace)
 }
 
 typedef struct {
-    guint gates, alerts, early, right, plain_alerts, plain_early;
+    guint gates, alerts, early, plain_alerts, plain_early;
     guint cause[VR_HEALTH_CAUSE_UNKNOWN + 1];
     guint rule[RULES_MAX]; /* of alerts */
     GArray *delays_s;      /* (element-type gint64) of alerts after the onset */
@@ -168,11 +115,10 @@ run_situation(const HealthSituation *situation, guint number, gint64 gates, cons
         guint onset;
         const guint64 seed = (guint64)(options->first_seed + i) * 1000 + number;
         g_autoptr(VrtTrace) trace = health_model_gate(situation, &size, seed, &onset);
-        const gboolean is_fault = situation->right == UPDATE;
+        const gboolean is_fault = situation->right == VR_HEALTH_CAUSE_UPDATE;
         const VrtTraceResult result = vrt_trace_judge(trace, limits);
         tally.gates++;
-        tally.cause[result.finding.cause]++;
-        tally.right += result.finding.cause == situation->right;
+        tally.cause[result.finding.cause] += result.alert_sample < 0;
         tally.rule[result.finding.rule] += result.alert_sample >= 0;
         count_alert(result.alert_sample, is_fault ? onset : 0, &tally.alerts, &tally.early,
                     tally.delays_s);
@@ -216,6 +162,17 @@ quantile(const GArray *sorted, guint percentage)
     return sorted->len > 0 ? g_array_index(sorted, gint64, MAX(rank, 1) - 1) : -1;
 }
 
+/* Of gates without an alert. */
+static void
+print_causes(const Tally *tally)
+{
+    for (guint i = 0; i <= VR_HEALTH_CAUSE_UNKNOWN; i++) {
+        if (tally->cause[i] > 0 && tally->cause[i] * 100 >= tally->gates)
+            printf(" %.0f %% %s", percent(tally->cause[i], tally->gates),
+                   vr_health_cause_to_string((VrHealthCause)i));
+    }
+}
+
 static void
 print_rules(const Tally *tally)
 {
@@ -226,25 +183,20 @@ print_rules(const Tally *tally)
 }
 
 static void
-run_healthy(const HealthSituation *situations, guint count, const Options *options,
-            const VrHealthLimits *limits)
+run_healthy(const HealthSituation *situations, const Options *options, const VrHealthLimits *limits)
 {
     guint gates = 0, alerts = 0, plain = 0;
 
     puts("| healthy situation | gates | false / 1,000 | fixed threshold | named | of alerts |\n"
          "|---|---|---|---|---|---|");
-    for (guint i = 0; i < count; i++) {
+    for (guint i = 0; situations[i].name != NULL; i++) {
         if (options->only != NULL && strstr(situations[i].name, options->only) == NULL)
             continue;
         Tally tally = run_situation(&situations[i], i, options->gates, options, limits);
         printf("| %s | %u | %.1f | %.0f |", situations[i].name, tally.gates,
                percent(tally.alerts, tally.gates) * 10,
                percent(tally.plain_alerts, tally.gates) * 10);
-        for (guint cause = 0; cause <= VR_HEALTH_CAUSE_UNKNOWN; cause++) {
-            if (percent(tally.cause[cause], tally.gates) >= 1)
-                printf(" %.0f %% %s", percent(tally.cause[cause], tally.gates),
-                       vr_health_cause_to_string((VrHealthCause)cause));
-        }
+        print_causes(&tally);
         printf(" |");
         print_rules(&tally);
         printf(" |\n");
@@ -261,9 +213,12 @@ run_healthy(const HealthSituation *situations, guint count, const Options *optio
 static void
 run_faults(const Options *options, const VrHealthLimits *limits)
 {
+    const HealthSituation *faults = health_model_faults;
+
     puts("| fault | found in 10 min | in 5 min | in 30 s | p50 s | p99 s | too early | fixed "
-         "threshold: in 10 min | p50 s | of alerts |\n|---|---|---|---|---|---|---|---|---|---|");
-    for (guint i = 0; i < G_N_ELEMENTS(faults); i++) {
+         "threshold: in 10 min | p50 s | else named | of alerts |\n"
+         "|---|---|---|---|---|---|---|---|---|---|---|");
+    for (guint i = 0; faults[i].name != NULL; i++) {
         if (options->only != NULL && strstr(faults[i].name, options->only) == NULL)
             continue;
         Tally tally = run_situation(&faults[i], 100 + i, options->faults, options, limits);
@@ -276,6 +231,8 @@ run_faults(const Options *options, const VrHealthLimits *limits)
                quantile(tally.delays_s, 99), tally.early,
                percent(tally.plain_delays_s->len, tally.gates - tally.plain_early),
                quantile(tally.plain_delays_s, 50));
+        print_causes(&tally);
+        printf(" |");
         print_rules(&tally);
         printf(" |\n");
         (void)fflush(stdout);
@@ -302,8 +259,8 @@ run_table(const Options *options)
 {
     const VrHealthLimits limits = limits_of(options);
 
-    run_healthy(healthy, G_N_ELEMENTS(healthy), options, &limits);
-    run_healthy(noisy_paths, G_N_ELEMENTS(noisy_paths), options, &limits);
+    run_healthy(health_model_healthy, options, &limits);
+    run_healthy(health_model_noisy, options, &limits);
     run_faults(options, &limits);
 }
 

@@ -142,6 +142,8 @@ check_same(const VrRollout *before, const VrRollout *after)
     copy->reason = before->reason;
     copy->steps = before->steps;
     copy->alerts = before->alerts;
+    copy->healths = before->healths;
+    g_assert_cmpuint(before->healths->len, ==, after->healths->len);
     g_assert_cmpuint(before->alerts->len, ==, after->alerts->len);
     for (guint i = 0; i < before->alerts->len; i++)
         g_assert_cmpint(vr_rollout_alert(before, i)->released, ==,

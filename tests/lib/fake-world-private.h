@@ -5,6 +5,7 @@
 #include "fake-world.h"
 
 #define FAKE_MS 1000LL
+#define FAKE_BEGIN_US (1800000000 * G_GINT64_CONSTANT(1000000))
 /* Of every VM, on every host. */
 #define FAKE_DEFINITION "<domain/>"
 

@@ -90,7 +90,7 @@ world_new(guint host_count, guint vms_per_host, guint filled_count)
 {
     FakeWorld *self = g_new0(FakeWorld, 1);
 
-    self->now_us = 1800000000 * G_GINT64_CONSTANT(1000000);
+    self->now_us = FAKE_BEGIN_US;
     self->breaches = g_ptr_array_new_with_free_func(g_free);
     self->timers = g_ptr_array_new_with_free_func(g_free);
     self->records = g_ptr_array_new_with_free_func(fake_record_free);

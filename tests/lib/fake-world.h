@@ -22,6 +22,7 @@ typedef struct {
     guint rebooted;
     gboolean is_doomed;   /* does not come back from its reboot */
     gint64 applied_at_us; /* the last time */
+    gint64 sick_since_us; /* its guests wait for their CPUs since then; 0: it is well */
 } FakeHost;
 
 typedef struct {

@@ -8,7 +8,7 @@ from posixpath import basename, dirname
 import ctext
 from project import line_at, rule
 
-CORE = ("base", "model", "plan", "rollout", "health")
+CORE = ("base", "model", "alert", "plan", "rollout", "health")
 
 # The public headers are one folder; each belongs to the lowest layer that may speak of it.
 PUBLIC_HEADERS = {
@@ -18,6 +18,9 @@ PUBLIC_HEADERS = {
     "fleet.h": "model",
     "inventory.h": "model",
     "policy.h": "model",
+    "monitoring.h": "model",
+    "monitor.h": "model",
+    "alert.h": "alert",
     "plan.h": "plan",
     "tradeoff.h": "plan",
     "recovery.h": "rollout",
@@ -37,6 +40,7 @@ FOREIGN = {
     "sqlite3.h": ["src/adapters/sqlite/*"],
     "libfyaml.h": ["src/adapters/yaml/*"],
     "curl/": ["src/adapters/curl/*"],
+    "microhttpd.h": ["src/api/*"],
     "sanitizer/": ["src/adapters/libvirt/*"],  # tells ThreadSanitizer what it cannot see
     # Instructions of one kind of processor.
     "cpuid.h": ["src/base/sha256-x86.c"],
@@ -55,8 +59,8 @@ CORE_SYSTEM_HEADERS = set(
     "glib.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdlib.h string.h".split()
 )
 SYSTEM_HEADERS = CORE_SYSTEM_HEADERS | set(
-    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h poll.h pthread.h signal.h"
-    " spawn.h stdio.h termios.h time.h unistd.h".split()
+    "assert.h ctype.h errno.h fcntl.h glib-unix.h glib/gstdio.h locale.h math.h poll.h"
+    " netinet/in.h pthread.h signal.h spawn.h stdio.h termios.h time.h unistd.h".split()
 )
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

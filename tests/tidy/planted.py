@@ -75,6 +75,8 @@ SOURCES = [
     Plant("include-edges", BASE, '/* #include "rollout/state.h" */\n', red=False),
     Plant("foreign-includes", "src/cli/planted.c", "#include <libvirt/libvirt.h>\n"),
     Plant("foreign-includes", "src/adapters/sqlite/planted.c", "#include <libfyaml.h>\n"),
+    Plant("foreign-includes", "src/adapters/probe/planted.c", "#include <curl/curl.h>\n"),
+    Plant("foreign-includes", CLI, "#include <microhttpd.h>\n"),
     Plant("foreign-includes", "src/plan/planted.c", "#include <json-glib/json-glib.h>\n"),
     Plant("foreign-includes", "src/plan/x-json.c", "#include <json-glib/json-glib.h>\n", False),
     Plant("foreign-includes", "src/plan/planted.c", "#include <time.h>\n"),
@@ -125,6 +127,7 @@ SOURCES = [
 OBJECTS = [
     CallPlant("core-purity", "base", BASE, "g_get_real_time"),
     CallPlant("core-purity", "model", "src/model/planted.c", "getenv"),
+    CallPlant("core-purity", "alert", "src/alert/planted.c", "g_get_real_time"),
     CallPlant("core-purity", "plan", "src/plan/planted.c", "g_hash_table_foreach"),
     CallPlant("core-purity", "rollout", "src/rollout/planted.c", "__printf_chk"),
     CallPlant("core-purity", "health", "src/health/planted.c", "g_get_monotonic_time"),

@@ -105,6 +105,7 @@ vr_libvirt_port(VrLibvirt *self)
     static const VrHypervisorVTable vtable = {
         .read = vr_read_start,
         .list = vr_list_start,
+        .sample = vr_sample_start,
         .migrate = vr_migrate_start,
         .act = vr_act_start,
         .watch = vr_watch_start,

@@ -90,6 +90,7 @@ VrLibvirtHost *vr_libvirt_find_host(VrLibvirt *self, const char *name, GError **
 void vr_read_start(gpointer context, const char *host, const char *vm_uuid, VrRole role,
                    gboolean with_definition, VrReadDone done, gpointer data);
 void vr_list_start(gpointer context, const char *host, VrListDone done, gpointer data);
+void vr_sample_start(gpointer context, const char *host, VrSampleDone done, gpointer data);
 void vr_migrate_start(gpointer context, const VrMigrationRequest *request, VrProgressSeen progress,
                       VrCallDone done, gpointer data);
 void vr_act_start(gpointer context, const VrActionRequest *request, VrCallDone done, gpointer data);

@@ -86,7 +86,8 @@ gate_new(const GateWish *wish, const VrHealthLimits *limits)
         vr_control_group_add_vm(self->group, i * wish->control_hosts / wish->controls);
     run_before(self);
     for (guint i = 0; i < wish->vms; i++) {
-        const guint vm = wish->reversed ? wish->vms - 1 - i : i;
+        /* Not reversed only: that has the same VMs in the middle. */
+        const guint vm = wish->shuffled ? (i * 7 + 3) % wish->vms : i;
         g_autofree char *id = g_strdup_printf("vm-%04u", vm);
         self->slots[vm] = vr_host_judge_add_vm(self->judge, id, &self->baseline, self->epoch);
     }

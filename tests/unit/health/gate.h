@@ -28,7 +28,7 @@ typedef struct {
     gint64 cpu_permille;                /* of all hosts, before and after */
     gint64 interval_ms;
     gint64 begin_ms;
-    gboolean reversed; /* VMs are added the other way round */
+    gboolean shuffled; /* VMs are added in another order; their number is no multiple of 7 */
     gboolean no_warm_up;
     gboolean strong; /* baselines */
 } GateWish;

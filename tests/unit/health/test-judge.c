@@ -25,7 +25,7 @@ static void
 play(Gate *gate, guint interval)
 {
     for (guint i = 0; i < gate->wish.vms; i++) {
-        const gint64 own = 1 + i % 5;
+        const gint64 own = 1 + i * i % 7;
         gate->does[i].delay_us = GATE_DELAY_US * own;
         if (interval >= 20 && i % 4 != 0)
             gate->does[i].delay_us += gate_delay_at(30 + 4 * own);
@@ -67,7 +67,7 @@ test_judge_order_of_vms_changes_nothing(void **state G_GNUC_UNUSED)
 {
     GateWish wish = GATE_WISH;
 
-    wish.reversed = TRUE;
+    wish.shuffled = TRUE;
     assert_same_verdict(&wish);
 }
 
@@ -280,6 +280,40 @@ test_judge_each_vm_has_the_epoch_of_its_baseline(void **state G_GNUC_UNUSED)
 }
 
 static void
+test_judge_epoch_comes_back_after_a_restart(void **state G_GNUC_UNUSED)
+{
+    g_autoptr(Gate) gate = gate_new(&GATE_WISH, NULL), again = gate_new(&GATE_WISH, NULL);
+    guint count = 0;
+
+    assert_null(vr_control_group_baselines(gate->group, gate->epoch + 1, &count));
+    const VrBaseline *kept = vr_control_group_baselines(gate->group, gate->epoch, &count);
+    assert_int_equal(count, 60);
+    const gint64 epoch = vr_control_group_restore(again->group, kept, count);
+    const gint64 later = vr_control_group_mark(again->group);
+    assert_int_not_equal(epoch, again->epoch);
+    assert_int_not_equal(epoch, later);
+    const VrBaseline *back = vr_control_group_baselines(again->group, epoch, &count);
+    assert_memory_equal(back, kept, 60 * sizeof(VrBaseline));
+    (void)vr_host_judge_add_vm(again->judge, "restored", &gate->baseline, epoch);
+    assert_int_equal(gate_steps(again, 20), VR_HEALTH_RULE_NONE);
+    assert_int_equal(again->verdict->evidence.control_vms, 60);
+}
+
+static void
+test_judge_controls_that_are_taken_away_count_no_more(void **state G_GNUC_UNUSED)
+{
+    g_autoptr(Gate) gate = gate_new(&GATE_WISH, NULL);
+
+    for (guint i = 0; i < 55; i++)
+        vr_control_group_remove_vm(gate->group, i);
+    assert_int_equal(gate_steps(gate, 20), VR_HEALTH_RULE_NONE);
+    assert_int_equal(gate->verdict->evidence.control_vms, 5);
+    assert_int_equal(gate->verdict->evidence.control_hosts, 1);
+    vr_control_group_remove_vm(gate->group, 55);
+    assert_int_equal(gate_step(gate), VR_HEALTH_RULE_NO_CONTROLS);
+}
+
+static void
 test_judge_update_or_host(void **state G_GNUC_UNUSED)
 {
     g_autoptr(Gate) first = gate_new(&GATE_WISH, NULL), later = gate_new(&GATE_WISH, NULL);
@@ -349,6 +383,8 @@ main(void)
         cmocka_unit_test(test_judge_warm_up_does_not_count),
         cmocka_unit_test(test_judge_vms_that_arrive_late_have_their_own_time),
         cmocka_unit_test(test_judge_each_vm_has_the_epoch_of_its_baseline),
+        cmocka_unit_test(test_judge_epoch_comes_back_after_a_restart),
+        cmocka_unit_test(test_judge_controls_that_are_taken_away_count_no_more),
         cmocka_unit_test(test_judge_update_or_host),
         cmocka_unit_test(test_judge_weak_baselines_expire_in_aftercare),
         cmocka_unit_test(test_judge_aftercare_is_stricter_after_a_day),

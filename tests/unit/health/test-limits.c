@@ -87,6 +87,27 @@ test_limits_stand_in_the_order_of_their_names(void **state G_GNUC_UNUSED)
         assert_true(strcmp(witnesses[i - 1], witnesses[i]) < 0);
 }
 
+#define CHECK_DOCUMENTED(member, value, ...)                                                       \
+    {                                                                                              \
+        g_autofree char *row = g_strdup_printf("\n| `%s` | %d |", #member, value);                 \
+        if (strstr(text, row) == NULL)                                                             \
+            fail_msg("no row%s in docs/reference/health.md", row);                                 \
+    }
+
+static void
+test_limits_and_rules_are_documented(void **state G_GNUC_UNUSED)
+{
+    g_autofree char *text = NULL;
+
+    assert_true(g_file_get_contents("docs/reference/health.md", &text, NULL, NULL));
+    VR_HEALTH_LIMITS(CHECK_DOCUMENTED)
+    for (guint i = 1; vr_health_rule_words()[i] != NULL; i++) {
+        g_autofree char *word = g_strdup_printf("`%s`", vr_health_rule_words()[i]);
+        if (strstr(text, word) == NULL)
+            fail_msg("no %s in docs/reference/health.md", word);
+    }
+}
+
 int
 main(void)
 {
@@ -94,6 +115,7 @@ main(void)
         cmocka_unit_test(test_limits_default_ones_are_accepted),
         cmocka_unit_test(test_limits_out_of_their_range_are_refused),
         cmocka_unit_test(test_limits_that_contradict_each_other_are_refused),
+        cmocka_unit_test(test_limits_and_rules_are_documented),
         cmocka_unit_test(test_limits_stand_in_the_order_of_their_names),
     };
 

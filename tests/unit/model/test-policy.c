@@ -23,7 +23,17 @@ test_policy_empty_file_means_the_defaults(void **state)
     assert_string_equal(a, b);
     assert_string_equal(
         a,
-        "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"allow\","
+        "{\"alerts\":[],\"format\":\"virt-roll-policy/1\","
+        "\"health\":{\"interval_ms\":10000,\"limits\":{\"cpu_max_permille\":800,"
+        "\"cpu_severe_max_permille\":770,\"crowding_q20\":0,\"drift_io_allowance_q8\":220,"
+        "\"drift_io_limit_q8\":500,\"drift_steal_allowance_permille\":30,"
+        "\"drift_steal_limit_permille\":300,\"hold_samples\":6,\"io_critical_q8\":340,"
+        "\"io_floor_us\":400,\"io_relative_q8\":260,\"severe_io_us\":200000,"
+        "\"severe_steal_permille\":300,\"stall_samples\":3,\"steal_critical_permille\":100,"
+        "\"steal_critical_wall_permille\":10,\"steal_relative_permille\":40,"
+        "\"vms_over_permille\":600,\"warm_up_samples\":12,\"weak_baseline_max_s\":7200},"
+        "\"watch\":false,\"way_back\":\"ask\"},"
+        "\"limits\":{\"extra_migrations_needed\":\"allow\","
         "\"extra_migrations_permille\":0,\"gate_canary_s\":0,\"gate_s\":0,\"headroom_permille\":20,"
         "\"hosts_down_max\":\"10%\",\"hosts_down_per_domain_max\":0,\"hosts_lost_max\":0,"
         "\"migration_overhead_ms\":2000,"
@@ -32,13 +42,27 @@ test_policy_empty_file_means_the_defaults(void **state)
         "\"stream_mib_per_s\":1000,"
         "\"target_cpu_permille_max\":0},\"migration\":{\"attempts_max\":3,\"backoff_s\":300,"
         "\"defer_s\":900,\"deferrals_max\":8,\"stall_s\":60,\"tls\":false},"
-        "\"offline_vms\":\"leave\",\"partial\":false,\"recovery\":{\"agree_ms\":2000,"
+        "\"monitoring\":{\"post_alerts\":false,\"silence\":false},"
+        "\"offline_vms\":\"leave\",\"partial\":false,\"queries\":[],\"recovery\":{\"agree_ms\":"
+        "2000,"
         "\"fence_ms\":60000,\"hold_ms\":600000,\"hold_unknown_ms\":1800000,\"poll_max_ms\":5000,"
         "\"poll_ms\":200,\"return_s\":1200},\"revise\":\"ask\"}");
 }
 
 static const char everything[] =
-    "{\"format\":\"virt-roll-policy/1\",\"limits\":{\"extra_migrations_needed\":\"refuse\","
+    "{\"alerts\":[{\"match\":{\"alertname\":\"Host*\",\"severity\":\"critical\"},"
+    "\"meaning\":\"migrate-back\"}],"
+    "\"format\":\"virt-roll-policy/1\","
+    "\"health\":{\"interval_ms\":5000,\"limits\":{\"cpu_max_permille\":800,"
+    "\"cpu_severe_max_permille\":770,\"crowding_q20\":0,\"drift_io_allowance_q8\":220,"
+    "\"drift_io_limit_q8\":500,\"drift_steal_allowance_permille\":30,"
+    "\"drift_steal_limit_permille\":300,\"hold_samples\":6,\"io_critical_q8\":348,"
+    "\"io_floor_us\":400,\"io_relative_q8\":260,\"severe_io_us\":200000,"
+    "\"severe_steal_permille\":300,\"stall_samples\":3,\"steal_critical_permille\":100,"
+    "\"steal_critical_wall_permille\":10,\"steal_relative_permille\":40,"
+    "\"vms_over_permille\":600,\"warm_up_samples\":20,\"weak_baseline_max_s\":7200},"
+    "\"watch\":true,\"way_back\":\"automatic\"},"
+    "\"limits\":{\"extra_migrations_needed\":\"refuse\","
     "\"extra_migrations_permille\":50,\"gate_canary_s\":3600,\"gate_s\":600,"
     "\"headroom_permille\":100,\"hosts_down_max\":3,\"hosts_down_per_domain_max\":1,"
     "\"hosts_lost_max\":2,"
@@ -47,8 +71,14 @@ static const char everything[] =
     "\"stream_link_permille\":400,"
     "\"stream_mib_per_s\":900,\"target_cpu_permille_max\":700},\"migration\":{\"attempts_max\":5,"
     "\"backoff_s\":2,\"defer_s\":7,\"deferrals_max\":1,\"stall_s\":11,\"tls\":true},"
+    "\"monitoring\":{\"post_alerts\":true,\"silence\":true},"
     "\"name\":\"quarterly\",\"offline_vms\":\"block\","
-    "\"partial\":true,\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
+    "\"partial\":true,\"queries\":["
+    "{\"healthy\":\"empty\",\"name\":\"quiet\",\"present\":\"up{h=\\\"${host}\\\"}\","
+    "\"query\":\"ALERTS{h=\\\"${host}\\\"}\"},"
+    "{\"healthy\":\"at-most\",\"limit\":-3,\"name\":\"load\",\"query\":\"l{h=\\\"${host}\\\"}\"}]"
+    ","
+    "\"recovery\":{\"agree_ms\":500,\"fence_ms\":4000,\"hold_ms\":60000,"
     "\"hold_unknown_ms\":90000,\"poll_max_ms\":1000,\"poll_ms\":100,\"return_s\":60},"
     "\"revise\":\"automatic\"}";
 
@@ -60,6 +90,8 @@ test_policy_every_field_is_kept(void **state)
     assert_int_equal(policy->limits.hosts_down_max, 3);
     assert_int_equal(policy->recovery.return_s, 60);
     assert_true(policy->migration.tls);
+    assert_int_equal(policy->alerts->len, 1);
+    assert_int_equal(policy->queries->len, 2);
     g_autoptr(VrPolicy) copy = vr_policy_copy(policy);
     g_autofree char *text = vr_policy_format(copy);
     assert_string_equal(text, everything);
@@ -142,6 +174,15 @@ test_policy_refuses(void **state)
          "recovery.poll_ms: is 6000, more than poll_max_ms, which is 5000"},
         {"{\"format\":\"virt-roll-policy/1\",\"recovery\":{\"hold_ms\":1800001}}",
          "more than hold_unknown_ms"},
+        {"{\"format\":\"virt-roll-policy/1\",\"health\":{\"way_back\":\"auto\"}}",
+         "must be one of ask, automatic, observe"},
+        {"{\"format\":\"virt-roll-policy/1\",\"health\":{\"interval_ms\":199}}",
+         "from 200 to 86400000, not 199"},
+        {"{\"format\":\"virt-roll-policy/1\",\"health\":{\"limits\":{\"io_floor_us\":-1}}}",
+         "from 0 to 1000000, not -1"},
+        {"{\"format\":\"virt-roll-policy/"
+         "1\",\"health\":{\"limits\":{\"steal_relative_permille\":200}}}",
+         "health.limits"},
         {"{\"format\":\"virt-roll-policy/1\",\"partial\":1}", "must be true or false"},
         {"{\"format\":\"virt-roll-policy/1\"", "p.json:1:31: the text ends"},
     };

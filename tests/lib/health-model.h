@@ -42,6 +42,11 @@ typedef struct {
     guint vms, control_hosts, controls_per_host;
 } HealthSize;
 
+/* Each ends with one without a name. */
+extern const HealthSituation health_model_healthy[];
+extern const HealthSituation health_model_noisy[]; /* hosts' ways to the storage differ more */
+extern const HealthSituation health_model_faults[];
+
 /* onset: samples after warm-up; where a fault begins. (transfer full) */
 VrtTrace *health_model_gate(const HealthSituation *situation, const HealthSize *size, guint64 seed,
                             guint *out_onset);
