@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     VrWatch *watch;
     guint index;
-    guint64 interval; /* in which it was asked */
+    guint generation; /* of the tables for which it was asked */
 } Question;
 
 typedef struct {
@@ -57,7 +57,7 @@ struct VrWatch {
     guint host_count, vm_count, control_hosts;
     gint64 next_us;
     gboolean is_asking; /* for the samples of this interval */
-    guint64 interval;
+    guint generation;   /* of the tables */
     gboolean released;
 };
 
@@ -78,7 +78,7 @@ forget(VrWatch *self)
     self->host_count = self->vm_count = self->control_hosts = 0;
     g_clear_pointer(&self->inventory, vr_inventory_free);
     g_clear_pointer(&self->rollout, g_free);
-    self->interval++; /* what was asked before answers for nobody */
+    self->generation++; /* what was asked before answers for nobody */
 }
 
 static void
@@ -416,12 +416,13 @@ land(gpointer data)
     Question *question = answer->question;
     VrWatch *self = question->watch;
 
-    if (!self->released && question->interval == self->interval) {
+    if (!self->released && question->generation == self->generation) {
         WatchedHost *host = &self->hosts[question->index];
         gint64 now_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
         vr_sampling_free(host->sampling);
         host->sampling = g_steal_pointer(&answer->sampling);
         host->at_ms = now_us / 1000;
+        host->is_asked = FALSE;
     }
     vr_sampling_free(answer->sampling);
     watch_unref(self);
@@ -446,8 +447,8 @@ ask_host(VrWatch *self, guint h)
     Question *question = g_new(Question, 1);
     const VrHypervisor *port = &self->ports.hypervisor;
 
-    *question = (Question){g_atomic_rc_box_acquire(self), h, self->interval};
-    g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
+    *question = (Question){g_atomic_rc_box_acquire(self), h, self->generation};
+    self->hosts[h].is_asked = TRUE;
     port->vtable->sample(port->context, vr_inventory_host(self->inventory, h)->name, sampled,
                          question);
 }
@@ -465,7 +466,8 @@ static void
 ask_all(VrWatch *self, const VrRollout *rollout)
 {
     for (guint h = 0; h < self->host_count; h++) {
-        if (is_up(rollout, vr_inventory_host(self->inventory, h)->name))
+        /* A slow answer counts in the interval in which it comes. */
+        if (is_up(rollout, vr_inventory_host(self->inventory, h)->name) && !self->hosts[h].is_asked)
             ask_host(self, h);
     }
     self->is_fresh = FALSE;
@@ -491,7 +493,8 @@ vr_watch_tick(VrWatch *self, const VrRollout *rollout, gint64 now_us)
         take_samples(self);
         follow(self, rollout);
         judge(self);
-        self->interval++;
+        for (guint h = 0; h < self->host_count; h++)
+            g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
     }
     self->is_asking = !self->is_asking || !is_same;
 }

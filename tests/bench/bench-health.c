@@ -17,7 +17,7 @@
 
 typedef struct {
     gint64 gates, faults, first_seed, vms, control_hosts, controls, hosts;
-    gint64 calibrated;
+    gint64 calibrated, minutes;
     char *only;
 } Options;
 
@@ -107,7 +107,7 @@ run_situation(const HealthSituation *situation, guint number, gint64 gates, cons
               const VrHealthLimits *limits)
 {
     const HealthSize size = {(guint)options->vms, (guint)options->control_hosts,
-                             (guint)options->controls};
+                             (guint)options->controls, (guint)options->minutes * 6};
     Tally tally = {.delays_s = g_array_new(FALSE, FALSE, sizeof(gint64)),
                    .plain_delays_s = g_array_new(FALSE, FALSE, sizeof(gint64))};
 
@@ -398,7 +398,7 @@ run_replay(const char *path, const Options *options)
 int
 main(int argc, char **argv)
 {
-    Options options = {100, 40, 1, 30, 6, 10, 1000, 0, NULL};
+    Options options = {100, 40, 1, 30, 6, 10, 1000, 0, 10, NULL};
     const GOptionEntry entries[] = {
         {"gates", 0, 0, G_OPTION_ARG_INT64, &options.gates, "per healthy situation [100]", "N"},
         {"faults", 0, 0, G_OPTION_ARG_INT64, &options.faults, "gates per fault [40]", "N"},
@@ -409,6 +409,7 @@ main(int argc, char **argv)
         {"hosts", 0, 0, G_OPTION_ARG_INT64, &options.hosts, "of cost [1000]", "N"},
         {"calibrated", 0, 0, G_OPTION_ARG_INT64, &options.calibrated,
          "1: I/O limits of a calm storage [0]", "0|1"},
+        {"minutes", 0, 0, G_OPTION_ARG_INT64, &options.minutes, "of a gate [10]", "N"},
         {"only", 0, 0, G_OPTION_ARG_STRING, &options.only, "situations with this in the name",
          "TEXT"},
         {0},

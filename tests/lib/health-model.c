@@ -5,7 +5,6 @@
 
 #define BEFORE VRT_BASELINE_SAMPLES
 #define WARM_UP 12
-#define SAMPLES (BEFORE + WARM_UP + 60)
 #define INTERVAL_MS 10000.0
 #define ONSET_MAX 24 /* four minutes */
 #define HISTORY 21
@@ -90,6 +89,7 @@ typedef struct {
     double storage, load; /* of everybody, this moment */
     double load_end, io_end, daily_phase;
     guint change_at, onset, stall_every;
+    guint samples; /* in all */
     gboolean strong;
 } Fleet;
 
@@ -288,7 +288,7 @@ fleet_step(Fleet *self, guint at)
     const double daily = situation->daily > 0 ? situation->daily : 0.05;
 
     self->load = (1 + (self->load_end - 1) * ramp) *
-                 (1 + self->daily_phase * daily * ((double)at / SAMPLES - 0.25));
+                 (1 + self->daily_phase * daily * ((double)at / self->samples - 0.25));
     self->storage = exp(wander_step(&self->storage_noise, &self->chance));
     self->storage *= 1 + (self->io_end - 1) * ramp;
     if (situation->backup_share > 0)
@@ -442,11 +442,12 @@ health_model_gate(const HealthSituation *situation, const HealthSize *size, guin
     Place own = {0};
 
     fleet.trace = vrt_trace_new(name);
+    fleet.samples = BEFORE + WARM_UP + size->samples;
     fleet_begin(&fleet);
     begin_own(&own, &fleet, size->vms);
     for (guint i = 0; i < size->control_hosts; i++)
         begin_control(&controls[i], &fleet, size->controls_per_host);
-    for (guint at = 0; at < SAMPLES; at++) {
+    for (guint at = 0; at < fleet.samples; at++) {
         fleet_step(&fleet, at);
         if (at == BEFORE) {
             migrate(&own, &fleet);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Synthetic gates: 60 samples of VMs on their sources, then 72 on an updated host, beside controls.
- * The model and what of it is measured, what assumed: docs/reference/health.md. Seeded; floating
- * point is fine here, the judge has none.
+ * Synthetic gates: 60 samples of VMs on their sources, then 12 and those of the gate on an updated
+ * host, beside controls. The model and what of it is measured, what assumed:
+ * docs/reference/health.md. Seeded; floating point is fine here, the judge has none.
  */
 #pragma once
 
@@ -40,6 +40,7 @@ typedef struct {
 
 typedef struct {
     guint vms, control_hosts, controls_per_host;
+    guint samples; /* of the gate, after warm-up; 60: ten minutes */
 } HealthSize;
 
 /* Each ends with one without a name. */

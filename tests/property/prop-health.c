@@ -17,7 +17,8 @@
 #define FIRST_SEED 900001
 #define FIVE_MINUTES 30 /* samples */
 
-static const HealthSize size = {.vms = 30, .control_hosts = 6, .controls_per_host = 10};
+static const HealthSize size = {
+    .vms = 30, .control_hosts = 6, .controls_per_host = 10, .samples = 60};
 
 static guint
 gates_of_each(void)
