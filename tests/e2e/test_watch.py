@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Updated hosts that turn bad: VMs that are watched in their host's gate go back to the refuge that is kept for them, by
-themselves or because a person says so."""
+"""Updated hosts that turn bad: VMs that are watched in their host's gate go back to the refuge that is kept for them,
+by themselves or because a person says so."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def test_host_whose_guests_starve_is_left_by_itself(lab: Lab, context) -> None:
 
 
 def test_host_whose_disks_are_slow_is_left_by_itself(lab: Lab, context) -> None:
-    """The first host passes its gate; on the second one, after its update, requests to the disks take half a second. Its
-    VMs go back, those on the first stay."""
+    """The first host passes its gate; on the second one, after its update, requests to the disks take half a second.
+    Its VMs go back, those on the first stay."""
     roll = Roll(lab, {**WATCHED, "gate_s: 3": "gate_s: 40", "gate_canary_s: 3": "gate_canary_s: 40",
                       "recovery:\n": WATCHED["recovery:\n"].replace("interval_ms: 1000", "interval_ms: 500")})
     try:
