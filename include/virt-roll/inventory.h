@@ -61,7 +61,7 @@ typedef struct {
 typedef struct {
     char *uuid; /* canonical: lower case with hyphens */
     char *name; /* unique per host only */
-    char *host;
+    char *host; /* a GRefString: VMs of one host mostly share it */
     gint64 memory_mib;
     gint64 vcpus;
     gint64 cpu_used_permille; /* of the VM's vCPUs; VR_UNKNOWN */

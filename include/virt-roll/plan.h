@@ -47,7 +47,8 @@ typedef struct {
 typedef struct {
     gint64 hosts, hosts_to_update, hosts_skipped, vms;
     gint64 migrations, migrations_lower_bound, extra_migrations;
-    gint64 makespan_ms, makespan_lower_bound_ms, makespan_lower_bound_one_migration_ms;
+    gint64 makespan_ms, makespan_lower_bound_ms;
+    gint64 makespan_lower_bound_one_migration_ms, makespan_lower_bound_within_budget_ms;
     gint64 migrations_in_flight_peak, hosts_down_peak, exposure_vm_ms;
 } VrPlanSummary;
 
@@ -60,6 +61,8 @@ typedef struct {
     VrPlanSummary summary;
     GPtrArray *steps;    /* (element-type VrPlanStep) in the order of their start */
     GPtrArray *skipped;  /* (element-type VrPlanSkip) by host */
+    GPtrArray *blocks;   /* private: where the steps lie, */
+    guint block_left;    /* and for how many more the last one has room */
     GStringChunk *texts; /* the strings of the steps */
 } VrPlan;
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/json-writer.h"
 
+#include <string.h>
+
 #include "base/json.h"
+#include "base/text.h"
 
 #define CHUNK 65536 /* bytes that a digest keeps before it takes them in */
 
@@ -14,14 +17,13 @@ vr_json_writer_text(void)
 VrJsonWriter
 vr_json_writer_digest(void)
 {
-    return (VrJsonWriter){.text = g_string_sized_new(CHUNK),
-                          .checksum = g_checksum_new(G_CHECKSUM_SHA256)};
+    return (VrJsonWriter){.text = g_string_sized_new(CHUNK), .sha256 = vr_sha256_new()};
 }
 
 static void
 take_in(VrJsonWriter *self)
 {
-    g_checksum_update(self->checksum, (const guchar *)self->text->str, (gssize)self->text->len);
+    vr_sha256_update(self->sha256, self->text->str, self->text->len);
     g_string_truncate(self->text, 0);
 }
 
@@ -30,9 +32,9 @@ static void
 separate(VrJsonWriter *self, gboolean needs_comma)
 {
     if (self->needs_comma)
-        g_string_append_c(self->text, ',');
+        vr_text_append(self->text, ",", 1);
     self->needs_comma = needs_comma;
-    if (self->checksum != NULL && self->text->len >= CHUNK)
+    if (self->sha256 != NULL && self->text->len >= CHUNK)
         take_in(self);
 }
 
@@ -40,23 +42,29 @@ void
 vr_json_writer_begin(VrJsonWriter *self, char bracket)
 {
     separate(self, FALSE);
-    g_string_append_c(self->text, bracket);
+    vr_text_append(self->text, &bracket, 1);
 }
 
 void
 vr_json_writer_end(VrJsonWriter *self, char bracket)
 {
-    g_string_append_c(self->text, bracket);
+    vr_text_append(self->text, &bracket, 1);
     self->needs_comma = TRUE;
 }
 
 void
 vr_json_writer_name(VrJsonWriter *self, const char *name)
 {
+    gsize length = strlen(name);
+
     separate(self, FALSE);
-    g_string_append_c(self->text, '"');
-    g_string_append(self->text, name);
-    g_string_append(self->text, "\":");
+    char *end = vr_text_reserve(self->text, length + 3);
+    *end++ = '"';
+    memcpy(end, name, length);
+    end += length;
+    *end++ = '"';
+    *end++ = ':';
+    vr_text_take(self->text, end);
 }
 
 void
@@ -77,24 +85,23 @@ void
 vr_json_writer_boolean(VrJsonWriter *self, gboolean value)
 {
     separate(self, TRUE);
-    g_string_append(self->text, value ? "true" : "false");
+    vr_text_append(self->text, value ? "true" : "false", value ? 4 : 5);
 }
 
 void
 vr_json_writer_null(VrJsonWriter *self)
 {
     separate(self, TRUE);
-    g_string_append(self->text, "null");
+    vr_text_append(self->text, "null", 4);
 }
 
 char *
 vr_json_writer_finish(VrJsonWriter *self)
 {
-    if (self->checksum == NULL)
+    if (self->sha256 == NULL)
         return g_string_free(g_steal_pointer(&self->text), FALSE);
     take_in(self);
-    char *digest = g_strconcat("sha256:", g_checksum_get_string(self->checksum), NULL);
-    g_clear_pointer(&self->checksum, g_checksum_free);
+    g_autofree char *sum = vr_sha256_finish(g_steal_pointer(&self->sha256));
     g_string_free(g_steal_pointer(&self->text), TRUE);
-    return digest;
+    return g_strconcat("sha256:", sum, NULL);
 }

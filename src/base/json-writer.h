@@ -6,14 +6,14 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "base/sha256.h"
 
 G_BEGIN_DECLS
 
 /* Private but for its initializers, and `text`, to which more may be appended at the end. */
 typedef struct {
     GString *text;
-    GChecksum *checksum; /* NULL: the text is kept */
+    VrSha256 *sha256; /* NULL: the text is kept */
     gboolean needs_comma;
 } VrJsonWriter;
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/json-scan.h"
+#include "base/sha256.h"
+#include "base/text.h"
 
 static JsonNode *read_value(VrJsonScan *scan);
 
@@ -144,28 +146,56 @@ vr_json_parse(const char *text, gsize length, const char *source, GError **error
     return g_steal_pointer(&root);
 }
 
-void
-vr_json_append_string(GString *out, const char *text)
+static void
+append_escape(GString *out, guchar character)
 {
     static const char letters[] = "btnvfr"; /* of 0x08 to 0x0d; JSON has no \v */
 
-    g_string_append_c(out, '"');
-    for (const char *start = text;; text++) {
-        guchar character = (guchar)*text;
-        if (character >= 0x20 && character != '"' && character != '\\')
-            continue;
-        g_string_append_len(out, start, text - start);
-        start = text + 1;
-        if (character == '\0')
+    if (character == '"' || character == '\\')
+        g_string_append_printf(out, "\\%c", character);
+    else if (character >= 0x08 && character <= 0x0d && character != 0x0b)
+        g_string_append_printf(out, "\\%c", letters[character - 0x08]);
+    else
+        g_string_append_printf(out, "\\u%04x", character);
+}
+
+/* How many characters need no escape: eight bytes at a time, then the one that does. */
+static gsize
+count_plain(const char *text, gsize length)
+{
+    const guint64 ones = G_GUINT64_CONSTANT(0x0101010101010101), highs = ones << 7;
+    gsize at = 0;
+
+    for (guint64 eight; at + sizeof eight <= length; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        guint64 quote = eight ^ ones * '"', slash = eight ^ ones * '\\';
+        /* A high bit where a byte was 0, or below 0x20; UTF-8 has its high bits in `eight`. */
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+             ((eight - ones * 0x20) & ~eight)) &
+            highs)
             break;
-        if (character == '"' || character == '\\')
-            g_string_append_printf(out, "\\%c", character);
-        else if (character >= 0x08 && character <= 0x0d && character != 0x0b)
-            g_string_append_printf(out, "\\%c", letters[character - 0x08]);
-        else
-            g_string_append_printf(out, "\\u%04x", character);
     }
-    g_string_append_c(out, '"');
+    while (at < length && (guchar)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
+void
+vr_json_append_string(GString *out, const char *text)
+{
+    gsize length = strlen(text);
+
+    vr_text_append(out, "\"", 1);
+    for (;;) {
+        gsize plain = count_plain(text, length);
+        vr_text_append(out, text, plain);
+        if (plain == length)
+            break;
+        append_escape(out, (guchar)text[plain]);
+        text += plain + 1;
+        length -= plain + 1;
+    }
+    vr_text_append(out, "\"", 1);
 }
 
 void
@@ -173,15 +203,15 @@ vr_json_append_integer(GString *out, gint64 value)
 {
     char digits[21];
     guint at = sizeof digits;
-    gboolean is_negative = value < 0;
+    guint64 rest = value < 0 ? -(guint64)value : (guint64)value;
+
     do {
-        int digit = (int)(value % 10);
-        digits[--at] = (char)('0' + ABS(digit));
-        value /= 10;
-    } while (value != 0);
-    if (is_negative)
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0)
         digits[--at] = '-';
-    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
+    vr_text_append(out, digits + at, sizeof digits - at);
 }
 
 char *
@@ -195,6 +225,9 @@ vr_json_canonical(JsonNode *node)
 char *
 vr_json_sha256(const char *text)
 {
-    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    VrSha256 *sha256 = vr_sha256_new();
+
+    vr_sha256_update(sha256, text, strlen(text));
+    g_autofree char *sum = vr_sha256_finish(sha256);
     return g_strconcat("sha256:", sum, NULL);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/text.h"
 
-#include <string.h>
-
 char *
 vr_text_clean(const char *text)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text of somebody else's, made fit to be shown. */
+/* Text of somebody else's, made fit to be shown; and text that grows by millions of pieces. */
 #pragma once
+
+#include <string.h>
 
 #include <glib.h>
 
@@ -11,6 +13,37 @@ G_BEGIN_DECLS
  * (transfer full)
  */
 char *vr_text_clean(const char *text);
+
+/* Makes room for so many bytes behind the end, and gives the place where they go. */
+static inline char *
+vr_text_reserve(GString *out, gsize length)
+{
+    gsize old = out->len;
+
+    if (old + length >= out->allocated_len) {
+        g_string_set_size(out, old + length);
+        out->len = old;
+    }
+    return out->str + old;
+}
+
+/* The bytes up to there, which lies in what was reserved, are text now. */
+static inline void
+vr_text_take(GString *out, char *end)
+{
+    *end = '\0';
+    out->len = (gsize)(end - out->str);
+}
+
+/* g_string_append_len without a call, as long as there is room. */
+static inline void
+vr_text_append(GString *out, const char *bytes, gsize length)
+{
+    char *end = vr_text_reserve(out, length);
+
+    memcpy(end, bytes, length);
+    vr_text_take(out, end + length);
+}
 
 /*
  * Does the whole text match the pattern? `*` stands for any text, `?` for any one character, all

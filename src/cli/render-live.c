@@ -136,6 +136,7 @@ static char *
 gate_line(const View *view, const VrStepState *step)
 {
     GString *line = new_line(step->plan->host, "gate");
+    const VrHostHealth *health = vr_rollout_find_health(view->rollout, step->plan->host);
     gint64 left_us = MAX(step->not_before_us - view->now_us, 0);
     g_autofree char *left = vr_text_rough_span(left_us);
     g_autofree char *text =
@@ -144,6 +145,12 @@ gate_line(const View *view, const VrStepState *step)
 
     append_field(line, view->width, text);
     append_field(line, view->width, held);
+    if (health != NULL && health->clock_stands_since_us != 0)
+        append_field(line, view->width, "cannot be read: its time stands still");
+    else if (health != NULL && health->finding.rule != VR_HEALTH_RULE_NONE)
+        append_field(line, view->width, vr_health_rule_to_string(health->finding.rule));
+    else if (health != NULL)
+        append_field(line, view->width, "watched: well");
     return finish_line(view, line);
 }
 

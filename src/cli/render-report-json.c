@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "cli/render-health.h"
 #include "cli/json-fields.h"
 #include "cli/silent-hosts.h"
 #include "cli/tally.h"
@@ -86,6 +87,13 @@ add_migration(JsonBuilder *builder, const VrStepState *step)
     vr_json_fields_string(builder, "source", step->plan->source);
     vr_json_fields_string(builder, "target", step->plan->target);
     vr_json_fields_boolean(builder, "extra", step->plan->extra);
+    vr_json_fields_boolean(builder, "back", step->plan->back);
+    vr_json_fields_optional(builder, "steal_ppm_before",
+                            step->has_baseline ? step->baseline.steal_ppm : VR_UNKNOWN);
+    vr_json_fields_optional(builder, "io_latency_us_before",
+                            step->has_baseline && step->baseline.latency_us > 0
+                                ? step->baseline.latency_us
+                                : VR_UNKNOWN);
     vr_json_fields_integer(builder, "attempts", step->tries);
     vr_json_fields_integer(builder, "deferrals", step->deferrals);
     vr_json_fields_optional(builder, "duration_ms",
@@ -164,6 +172,7 @@ vr_render_report_json(const VrStatusView *view)
     add_steps(builder, rollout, "migrations", VR_STEP_MIGRATE, add_migration);
     add_steps(builder, rollout, "gates", VR_STEP_GATE, add_gate);
     add_skipped(builder, rollout->basis->plan);
+    vr_render_health_add_json(builder, rollout);
     vr_silent_hosts_add_json(builder, view);
     json_builder_end_object(builder);
     return vr_json_fields_finish(builder);

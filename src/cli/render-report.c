@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "cli/render-health.h"
 #include "cli/render.h"
 #include "cli/tally.h"
 #include "cli/text.h"
@@ -262,12 +263,14 @@ vr_render_report(const VrStatusView *view, guint width)
     GString *out = g_string_new(NULL);
     g_autofree char *head = format_head(rollout, view->now_us);
     g_autofree char *silent = vr_render_silent_hosts(view, width);
+    g_autofree char *health = vr_render_health(rollout, width);
     g_autofree char *level = vr_text_clean(rollout->basis->plan->update_level);
 
     g_string_append_printf(out, "Rollout %s   update: %s\n", rollout->id, level);
     append_hosts(out, rollout, width);
     append_migrations(out, rollout);
     append_failures(out, rollout, width);
+    g_string_append(out, health);
     append_left_out(out, rollout, width);
     g_string_append_printf(out, "%s   ", head);
     append_totals(out, rollout);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The format `virt-roll-status/1`: docs/reference/commands.md. */
+#include "cli/render-health.h"
 #include "cli/json-fields.h"
 #include "cli/silent-hosts.h"
 #include "cli/tally.h"
@@ -98,6 +99,7 @@ vr_render_status_json(const VrStatusView *view)
         vr_json_fields_string(builder, "update_level", rollout->basis->plan->update_level);
         add_counts(builder, rollout);
     }
+    vr_render_health_add_json(builder, rollout);
     add_waiting(builder, rollout);
     add_deferred(builder, rollout);
     vr_silent_hosts_add_json(builder, view);

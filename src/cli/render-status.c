@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/time.h"
+#include "cli/render-health.h"
 #include "cli/render.h"
 #include "cli/tally.h"
 #include "cli/text.h"
@@ -91,6 +92,14 @@ append_alerts(GString *out, const VrStatusView *view, guint width)
         if (!alert->released)
             vr_text_append_wrapped(out, text, "  ", width);
     }
+}
+
+static void
+append_health(GString *out, const VrStatusView *view, guint width)
+{
+    g_autofree char *text = vr_render_health(view->rollout, width);
+
+    g_string_append(out, text);
 }
 
 static void
@@ -316,6 +325,7 @@ vr_render_status(const VrStatusView *view, guint width)
     } else {
         append_head(out, view);
         append_alerts(out, view, width);
+        append_health(out, view, width);
         append_waiting(out, view, width);
         append_silent(out, view, width);
         if (view->rollout->phase == VR_ROLLOUT_CLOSED && view->rollout->reason != NULL)

@@ -163,7 +163,7 @@ has_migrated_back(const VrRollout *rollout)
 {
     const VrHostAlert *alert = vr_rollout_unsettled_alert(rollout);
 
-    return alert != NULL && alert->has_returned && alert->staying->len == 0 &&
+    return alert != NULL && !alert->released && alert->has_returned && alert->staying->len == 0 &&
            vr_tally_count(rollout).needs_operator == 0;
 }
 

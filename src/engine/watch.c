@@ -28,18 +28,19 @@ typedef struct {
 typedef struct {
     VrWatch *watch;
     guint index;
-    guint64 interval; /* in which it was asked */
+    guint generation; /* of the tables for which it was asked */
 } Question;
 
 typedef struct {
     VrSampling *sampling; /* (nullable) of this interval */
     gint64 at_ms;
     gboolean is_asked;
-    gint64 cpu_permille; /* by its VMs, in this interval; -1: not known */
-    guint control;       /* its slot among the controls; NONE */
-    VrHostJudge *judge;  /* NULL: it is in no gate */
-    guint releases;      /* how often it had been released when the judge began */
-    gboolean gate_passed;
+    gint64 cpu_permille;           /* by its VMs, in this interval; -1: not known */
+    guint control;                 /* its slot among the controls; NONE */
+    VrHostJudge *judge;            /* NULL: it is in no gate */
+    guint releases;                /* how often it had been released when the judge began */
+    gboolean has_passed, has_open; /* gates, as the rollout has them now */
+    gboolean in_aftercare;         /* its judge was told that the gates have passed */
 } WatchedHost;
 
 struct VrWatch {
@@ -57,7 +58,7 @@ struct VrWatch {
     guint host_count, vm_count, control_hosts;
     gint64 next_us;
     gboolean is_asking; /* for the samples of this interval */
-    guint64 interval;
+    guint generation;   /* of the tables */
     gboolean released;
 };
 
@@ -78,7 +79,7 @@ forget(VrWatch *self)
     self->host_count = self->vm_count = self->control_hosts = 0;
     g_clear_pointer(&self->inventory, vr_inventory_free);
     g_clear_pointer(&self->rollout, g_free);
-    self->interval++; /* what was asked before answers for nobody */
+    self->generation++; /* what was asked before answers for nobody */
 }
 
 static void
@@ -331,7 +332,7 @@ hold_judge(VrWatch *self, const VrRollout *rollout, guint h)
     g_clear_pointer(&host->judge, vr_host_judge_free);
     host->judge = vr_host_judge_new(&self->limits, self->controls);
     host->releases = releases;
-    host->gate_passed = FALSE;
+    host->in_aftercare = FALSE;
 }
 
 static void
@@ -373,6 +374,8 @@ follow_gate(VrWatch *self, const VrRollout *rollout, const VrStepState *gate)
     if (found < 0 || gate->phase == VR_PHASE_SUPERSEDED)
         return;
     guint h = (guint)found;
+    self->hosts[h].has_passed |= gate->phase == VR_PHASE_PASSED;
+    self->hosts[h].has_open |= gate->phase != VR_PHASE_PASSED;
     if (gate->phase == VR_PHASE_WATCHING || self->hosts[h].judge != NULL)
         hold_judge(self, rollout, h);
     for (guint i = 0; i < gate->plan->after->len; i++) {
@@ -383,9 +386,42 @@ follow_gate(VrWatch *self, const VrRollout *rollout, const VrStepState *gate)
     }
 }
 
-static void
-follow(VrWatch *self, const VrRollout *rollout)
+/* Another host of the same hardware has the update, and all its gates have passed. */
+static gboolean
+has_peer(const VrWatch *self, guint h)
 {
+    const char *class = vr_inventory_host(self->inventory, h)->hardware_class;
+
+    for (guint i = 0; i < self->host_count; i++) {
+        if (i != h && self->hosts[i].has_passed && !self->hosts[i].has_open &&
+            g_strcmp0(vr_inventory_host(self->inventory, i)->hardware_class, class) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What has passed tells the host's fault from the update's. */
+static void
+tell_passed(VrWatch *self, gint64 now_us)
+{
+    for (guint h = 0; h < self->host_count; h++) {
+        WatchedHost *host = &self->hosts[h];
+        if (host->judge == NULL)
+            continue;
+        if (has_peer(self, h))
+            vr_host_judge_peer_passed(host->judge);
+        if (host->has_passed && !host->has_open && !host->in_aftercare) {
+            vr_host_judge_gate_passed(host->judge, now_us / 1000);
+            host->in_aftercare = TRUE;
+        }
+    }
+}
+
+static void
+follow(VrWatch *self, const VrRollout *rollout, gint64 now_us)
+{
+    for (guint h = 0; h < self->host_count; h++)
+        self->hosts[h].has_passed = self->hosts[h].has_open = FALSE;
     for (guint i = 0; i < rollout->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(rollout, i);
         if (step->plan->kind == VR_STEP_GATE)
@@ -397,6 +433,7 @@ follow(VrWatch *self, const VrRollout *rollout)
         else if (step->phase == VR_PHASE_SETTLED && step->plan->back)
             leave(self, step);
     }
+    tell_passed(self, now_us);
     choose_controls(self, rollout);
 }
 
@@ -416,12 +453,13 @@ land(gpointer data)
     Question *question = answer->question;
     VrWatch *self = question->watch;
 
-    if (!self->released && question->interval == self->interval) {
+    if (!self->released && question->generation == self->generation) {
         WatchedHost *host = &self->hosts[question->index];
         gint64 now_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
         vr_sampling_free(host->sampling);
         host->sampling = g_steal_pointer(&answer->sampling);
         host->at_ms = now_us / 1000;
+        host->is_asked = FALSE;
     }
     vr_sampling_free(answer->sampling);
     watch_unref(self);
@@ -446,8 +484,8 @@ ask_host(VrWatch *self, guint h)
     Question *question = g_new(Question, 1);
     const VrHypervisor *port = &self->ports.hypervisor;
 
-    *question = (Question){g_atomic_rc_box_acquire(self), h, self->interval};
-    g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
+    *question = (Question){g_atomic_rc_box_acquire(self), h, self->generation};
+    self->hosts[h].is_asked = TRUE;
     port->vtable->sample(port->context, vr_inventory_host(self->inventory, h)->name, sampled,
                          question);
 }
@@ -465,7 +503,8 @@ static void
 ask_all(VrWatch *self, const VrRollout *rollout)
 {
     for (guint h = 0; h < self->host_count; h++) {
-        if (is_up(rollout, vr_inventory_host(self->inventory, h)->name))
+        /* A slow answer counts in the interval in which it comes. */
+        if (is_up(rollout, vr_inventory_host(self->inventory, h)->name) && !self->hosts[h].is_asked)
             ask_host(self, h);
     }
     self->is_fresh = FALSE;
@@ -484,14 +523,15 @@ vr_watch_tick(VrWatch *self, const VrRollout *rollout, gint64 now_us)
         self->next_us = now_us + interval_us / ANSWER_SHARE;
         if (!is_same)
             begin(self, rollout);
-        follow(self, rollout);
+        follow(self, rollout, now_us);
         ask_all(self, rollout);
     } else {
         self->next_us = now_us + interval_us - interval_us / ANSWER_SHARE;
         take_samples(self);
-        follow(self, rollout);
+        follow(self, rollout, now_us);
         judge(self);
-        self->interval++;
+        for (guint h = 0; h < self->host_count; h++)
+            g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
     }
     self->is_asking = !self->is_asking || !is_same;
 }

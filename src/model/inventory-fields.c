@@ -37,7 +37,7 @@ static const VrField vm_fields[] = {
     {MEMBER(VrVm, dirty_mib_per_s), VR_FIELD_INTEGER, FALSE},
     {MEMBER(VrVm, disks), VR_FIELD_TEXT, FALSE},
     {MEMBER(VrVm, group), VR_FIELD_TEXT, FALSE},
-    {MEMBER(VrVm, host), VR_FIELD_TEXT, TRUE},
+    {MEMBER(VrVm, host), VR_FIELD_HOST, TRUE},
     {MEMBER(VrVm, memory_mib), VR_FIELD_INTEGER, TRUE},
     {MEMBER(VrVm, metadata), VR_FIELD_TEXT, FALSE},
     {MEMBER(VrVm, movable), VR_FIELD_BOOLEAN, FALSE},

@@ -8,6 +8,7 @@
 
 typedef enum {
     VR_FIELD_TEXT,
+    VR_FIELD_HOST, /* a text that is shared */
     VR_FIELD_UUID,
     VR_FIELD_INTEGER, /* not negative; VR_UNKNOWN is left out */
     VR_FIELD_BOOLEAN,
@@ -32,6 +33,9 @@ typedef struct {
     guint field_count;
     gpointer (*add)(VrInventory *inventory);
 } VrInventoryKind;
+
+/* For VrVm.host: the name as a GRefString, that of the VM before if it is the same. */
+char *vr_inventory_share_host(const VrInventory *self, const char *name);
 
 extern const VrInventoryKind vr_inventory_group_kind;
 extern const VrInventoryKind vr_inventory_host_kind;

@@ -37,6 +37,7 @@ is_written(const VrField *field, gconstpointer place)
 {
     switch (field->kind) {
     case VR_FIELD_TEXT:
+    case VR_FIELD_HOST:
     case VR_FIELD_UUID:
         return *(const char *const *)place != NULL;
     case VR_FIELD_INTEGER:
@@ -57,6 +58,7 @@ write_field(VrJsonWriter *out, const VrField *field, gconstpointer place)
 {
     switch (field->kind) {
     case VR_FIELD_TEXT:
+    case VR_FIELD_HOST:
     case VR_FIELD_UUID:
         vr_json_writer_string(out, *(const char *const *)place);
         return;

@@ -112,6 +112,16 @@ read_text(Load *self, const VrField *field, gpointer place)
 }
 
 static void
+read_host(Load *self, const VrField *field, char **place)
+{
+    if (!check_kind(self, field->name, VR_JSON_STRING))
+        return;
+    char *name = vr_inventory_share_host(self->inventory, vr_json_scan_string(self->scan));
+    g_clear_pointer(place, g_ref_string_release);
+    *place = name;
+}
+
+static void
 read_integer(Load *self, const VrField *field, gint64 *place)
 {
     if (!check_kind(self, field->name, VR_JSON_INTEGER))
@@ -180,6 +190,9 @@ read_field(Load *self, const VrField *field, gpointer item)
     case VR_FIELD_TEXT:
     case VR_FIELD_UUID:
         read_text(self, field, place);
+        return;
+    case VR_FIELD_HOST:
+        read_host(self, field, place);
         return;
     case VR_FIELD_INTEGER:
         read_integer(self, field, place);

@@ -5,6 +5,7 @@
 
 #include <virt-roll/error.h>
 
+#include "model/inventory-fields.h"
 #include "model/inventory-limits.h"
 
 VR_DEFINE_ENUM(VrVmState, vr_vm_state, VR_VM_STATES)
@@ -66,7 +67,7 @@ vm_free(gpointer data)
     VrVm *self = data;
     g_free(self->uuid);
     g_free(self->name);
-    g_free(self->host);
+    g_clear_pointer(&self->host, g_ref_string_release);
     g_free(self->unmovable_reason);
     g_free(self->business_unit);
     g_free(self->group);
@@ -386,13 +387,25 @@ vr_inventory_add_host(VrInventory *self, const char *name)
     return host;
 }
 
+/* Mostly VMs come host by host. Of the last two one may be the VM that is being read. */
+char *
+vr_inventory_share_host(const VrInventory *self, const char *name)
+{
+    for (guint i = self->vms->len; i > 0 && i + 2 > self->vms->len; i--) {
+        const VrVm *last = vr_inventory_vm(self, i - 1);
+        if (last->host != NULL && strcmp(last->host, name) == 0)
+            return g_ref_string_acquire(last->host);
+    }
+    return g_ref_string_new(name);
+}
+
 VrVm *
 vr_inventory_add_vm(VrInventory *self, const char *uuid, const char *name, const char *host)
 {
     VrVm *vm = g_new0(VrVm, 1);
     vm->uuid = g_strdup(uuid);
     vm->name = g_strdup(name);
-    vm->host = g_strdup(host);
+    vm->host = host != NULL ? vr_inventory_share_host(self, host) : NULL;
     vm->cpu_used_permille = VR_UNKNOWN;
     vm->resident_mib = VR_UNKNOWN;
     vm->state = VR_VM_RUNNING;

@@ -9,6 +9,7 @@ G_BEGIN_DECLS
 typedef enum {
     VR_AGENDA_MIGRATION, /* `index` is the VM */
     VR_AGENDA_UPDATE,    /* the host */
+    VR_AGENDA_RETURN,    /* the host that is soon updated */
     VR_AGENDA_GATES,     /* the host that they hold back */
     VR_AGENDA_CANARY,    /* the canary */
 } VrAgendaKind;

@@ -63,6 +63,24 @@ place_host(VrBelt *self, guint host)
     }
 }
 
+/* Means over the hosts of the pool that are to be updated. */
+static void
+measure_pool(VrBelt *self, guint pool)
+{
+    const VrProblemPool *own = &self->problem->pools[pool];
+    VrBeltPool *at = &self->pools[pool];
+    gint64 vm_count = 0, drains_ms = at->open_cycle_ms - at->open_update_ms;
+
+    for (guint i = 0; i < own->hosts->len; i++) {
+        guint host = g_array_index(own->hosts, guint, i);
+        if (self->hosts[host].state == VR_HOST_OPEN)
+            vm_count += self->hosts[host].vm_count;
+    }
+    at->drain_ms = drains_ms / MAX(at->open_count, 1) - self->gate_ms;
+    at->aside_min =
+        (gint64)((__int128)at->open_load * self->manner->aside_permille / 1000 / MAX(vm_count, 1));
+}
+
 VrBelt *
 vr_belt_new(const VrProblem *problem, const VrManner *manner)
 {
@@ -91,6 +109,8 @@ vr_belt_new(const VrProblem *problem, const VrManner *manner)
         build_shelves(self, p);
     for (guint h = 0; h < problem->host_count; h++)
         place_host(self, h);
+    for (guint p = 0; p < problem->pool_count; p++)
+        measure_pool(self, p);
     for (guint v = 0; v < problem->vm_count; v++)
         self->vms[v] =
             (VrBeltVm){.host = vr_inventory_vm(problem->inventory, v)->host_index, .flow = VR_NONE};
@@ -121,6 +141,14 @@ vr_belt_add_guest(VrBelt *self, guint host, guint vm)
     g_clear_pointer(&at->blocks, g_array_unref);
 }
 
+void
+vr_belt_append_ids(const VrBelt *self, const VrFlow *flow, GArray *ids)
+{
+    for (guint id = flow->last_id; id != 0;
+         id = g_array_index(self->schedule->entries, VrEntry, id - 1).before)
+        g_array_append_val(ids, id);
+}
+
 /* -1: none */
 static gint
 shelf_of(const VrBelt *self, VrHostState state)
@@ -134,6 +162,8 @@ shelf_of(const VrBelt *self, VrHostState state)
         return VR_SHELF_OPEN;
     case VR_HOST_UPDATING:
         return ahead >= VR_AHEAD_UPDATING ? VR_SHELF_AHEAD : -1;
+    case VR_HOST_RETURNING:
+        return ahead >= VR_AHEAD_RETURNING ? VR_SHELF_AHEAD : -1;
     case VR_HOST_WAITING:
         return ahead >= VR_AHEAD_WAITING ? VR_SHELF_AHEAD : -1;
     case VR_HOST_GATED:
@@ -177,11 +207,11 @@ count_coming(VrBelt *self, guint host, VrHostState state, gint sign)
     const VrProblemHost *own = &self->problem->hosts[host];
     VrBeltPool *pool = &self->pools[own->pool];
 
-    if (state < VR_HOST_DRAINING || state > VR_HOST_UPDATING)
+    if (state < VR_HOST_DRAINING || state > VR_HOST_RETURNING)
         return;
     if (shelf_of(self, state) < 0)
         pool->coming_room += sign * own->room.of[vr_problem_binding(self->problem, host)];
-    if (state != VR_HOST_UPDATING)
+    if (state < VR_HOST_UPDATING)
         pool->coming_update_ms += sign * own->update_ms;
 }
 
@@ -273,8 +303,6 @@ vr_belt_free(VrBelt *self)
         for (guint s = 0; s < VR_SHELVES; s++)
             vr_free_index_free(self->pools[p].shelves[s]);
     }
-    for (guint f = 0; f < self->flows->len; f++)
-        g_clear_pointer(&vr_belt_flow(self, f)->ids, g_array_unref);
     g_array_unref(self->flows);
     g_array_unref(self->waiting);
     g_array_unref(self->sources);

@@ -23,6 +23,7 @@ typedef enum {
     VR_HOST_GATED,    /* empty; held back by gates */
     VR_HOST_WAITING,  /* empty; for its turn to be updated */
     VR_HOST_UPDATING,
+    VR_HOST_RETURNING, /* the same, and soon updated */
     VR_HOST_UPDATED,
 } VrHostState;
 
@@ -48,6 +49,7 @@ typedef struct {
     gint64 ready_ms; /* when it can take VMs, as far as one can tell; 0: now */
     gint64 gates_end_ms;
     guint update_id;   /* of its update step; 0: not begun */
+    guint after;       /* what most migrations onto it come after, once that is known; 0 */
     guint relieved_by; /* id of the update of the host that is spare in its place; 0: none */
     guint tried;       /* the pool's stamp when no place was found for its VMs */
     GArray *guests;    /* (nullable) (element-type guint): its VMs, once extras have come */
@@ -71,7 +73,7 @@ typedef struct {
     gboolean extra;
     guint left_count;           /* that have not arrived */
     guint after;                /* of each of its migrations; 0: not known yet */
-    GArray *ids;                /* (nullable) (element-type guint) of its migrations so far */
+    guint last_id;              /* of its latest migration; 0: none yet */
     guint gate;                 /* id of its gate; 0: has none, or none yet */
     guint next;                 /* flow of the same source; VR_NONE */
     guint first, last;          /* its VMs that wait, longest first */
@@ -84,6 +86,8 @@ typedef struct {
     guint stamp;            /* changes when there is more room to promise */
     guint spares_missing;   /* that the policy asks for and that no empty host could be */
     guint spares_to_update; /* spare hosts that are to be relieved and updated */
+    gint64 drain_ms;        /* mean over its hosts, by their links alone */
+    gint64 aside_min;       /* VMs of that size step aside; of the binding resource */
     /* Sums over open hosts; room and load of the binding resource. */
     gint64 open_room, open_load, open_cycle_ms, open_update_ms;
     /* The same over hosts that are on their way to be updated, but on no shelf. */
@@ -131,6 +135,9 @@ void vr_belt_withdraw(VrBelt *self, const VrBlock *block, guint host);
 
 /* VMs come to an open host: its blocks change. */
 void vr_belt_add_guest(VrBelt *self, guint host, guint vm);
+
+/* Appends the ids of the flow's migrations so far. */
+void vr_belt_append_ids(const VrBelt *self, const VrFlow *flow, GArray *ids);
 
 /* Adds an open host to the sums of its pool, or takes it out with -1. */
 void vr_belt_count_open(VrBelt *self, guint host, gint sign);

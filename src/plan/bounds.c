@@ -331,28 +331,80 @@ list_rooms(const Pool *self, VrResource resource, VrGrowth *growth)
     }
 }
 
+/* What its VMs take, none of them more than `size_max`. */
 static gint64
-bound_growth(const Pool *self, gint64 down_max, gint64 gate_ms, gint64 canary_until_ms)
+load_of(const Pool *self, const VrProblemHost *host, VrResource resource, gint64 size_max)
 {
+    gint64 load = 0;
+
+    if (size_max == G_MAXINT64)
+        return host->load.of[resource];
+    for (guint i = 0; i < host->vms->len; i++) {
+        guint vm = g_array_index(host->vms, guint, i);
+        load += MIN(self->problem->vms[vm].size.of[resource], size_max);
+    }
+    return load;
+}
+
+/* VMs of more than `size_max` count as that, and `extra_max` of them need no updated host. */
+static gint64
+bound_growth(const Pool *self, const VrGrowth *terms, VrResource resource, gint64 size_max,
+             gint64 extra_max)
+{
+    g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(VrGrowthHost));
+    g_autoptr(GArray) rooms = g_array_new(FALSE, FALSE, sizeof(VrGrowthRoom));
+    VrGrowth growth = *terms;
+
+    growth.hosts = hosts;
+    growth.rooms = rooms;
+    growth.fill_ms = least_fill_ms(self, resource);
+    growth.aside = extra_max > 0 ? size_max * extra_max : 0;
+    for (guint i = 0; i < self->loaded->len; i++) {
+        const VrProblemHost *host = &self->problem->hosts[g_array_index(self->loaded, guint, i)];
+        VrGrowthHost own = {room_of(host, resource), load_of(self, host, resource, size_max),
+                            host->update_ms};
+        g_array_append_val(hosts, own);
+        /* With extras it may have been emptied and be the canary. */
+        if (extra_max > 0)
+            growth.canary_room = MAX(growth.canary_room, own.room);
+    }
+    list_rooms(self, resource, &growth);
+    return vr_growth_bound_ms(&growth);
+}
+
+static gint64
+bound_growth_one_migration(const Pool *self, const VrGrowth *terms)
+{
+    return MAX(bound_growth(self, terms, VR_RESOURCE_MEMORY, G_MAXINT64, 0),
+               bound_growth(self, terms, VR_RESOURCE_VCPUS, G_MAXINT64, 0));
+}
+
+static gint64
+mean_size(const Pool *self, VrResource resource)
+{
+    gint64 load = 0, vm_count = 0;
+
+    for (guint i = 0; i < self->loaded->len; i++) {
+        const VrProblemHost *host = &self->problem->hosts[g_array_index(self->loaded, guint, i)];
+        load += host->load.of[resource];
+        vm_count += host->vms->len;
+    }
+    return load / MAX(vm_count, 1);
+}
+
+/* It holds for any size: small ones make extras of few hosts' VMs, large ones of much load. */
+static gint64
+bound_growth_within_budget(const Pool *self, const VrGrowth *terms, gint64 extra_max)
+{
+    static const gint64 divisors[] = {1, 4};
     gint64 bound = 0;
 
     for (guint r = 0; r <= VR_RESOURCE_VCPUS; r++) {
-        g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(VrGrowthHost));
-        g_autoptr(GArray) rooms = g_array_new(FALSE, FALSE, sizeof(VrGrowthRoom));
-        VrGrowth growth = {.hosts = hosts,
-                           .rooms = rooms,
-                           .gate_ms = gate_ms,
-                           .canary_until_ms = canary_until_ms,
-                           .fill_ms = least_fill_ms(self, (VrResource)r),
-                           .down_max = down_max};
-        for (guint i = 0; i < self->loaded->len; i++) {
-            const VrProblemHost *host =
-                &self->problem->hosts[g_array_index(self->loaded, guint, i)];
-            VrGrowthHost own = {room_of(host, (VrResource)r), host->load.of[r], host->update_ms};
-            g_array_append_val(hosts, own);
+        gint64 mean = mean_size(self, (VrResource)r);
+        for (guint i = 0; i < G_N_ELEMENTS(divisors); i++) {
+            gint64 size_max = MAX(mean / divisors[i], 1);
+            bound = MAX(bound, bound_growth(self, terms, (VrResource)r, size_max, extra_max));
         }
-        list_rooms(self, (VrResource)r, &growth);
-        bound = MAX(bound, vr_growth_bound_ms(&growth));
     }
     return bound;
 }
@@ -392,26 +444,45 @@ bound_pool(Fleet *self, Pool *pool, GArray *times)
             add_ms(pool->has_updated ? 0 : pool->update_min_ms, pool->migration_min_ms));
 }
 
+static VrGrowth
+growth_terms(const Fleet *self, const Pool *pool, gint64 canary_ms)
+{
+    const VrPolicy *policy = pool->problem->policy;
+
+    return (VrGrowth){
+        .gate_ms = policy->limits.gate_s * 1000,
+        .canary_until_ms = canary_ms > 0 ? add_ms(self->canary_from_ms, canary_ms) : 0,
+        .down_max =
+            MIN(vr_policy_hosts_down_max(policy, pool->problem->host_count), count_down_max(pool))};
+}
+
 /* In a plan without extras; what it takes is not there if no host is updated or empty. */
 static void
 bound_pool_one_migration(Fleet *self, const Pool *pool, gint64 canary_ms)
 {
-    const VrLimits *limits = &pool->problem->policy->limits;
     VrBounds *bounds = &self->bounds;
-    gint64 gate_ms = limits->gate_s * 1000;
+    VrGrowth terms = growth_terms(self, pool, canary_ms);
     gint64 start_ms = pool->has_updated ? 0 : pool->first_ms;
-    gint64 down_max =
-        MIN(vr_policy_hosts_down_max(pool->problem->policy, pool->problem->host_count),
-            count_down_max(pool));
 
     if (pool->loaded->len == 0 || start_ms == G_MAXINT64)
         return;
-    gint64 path_ms = add_ms(start_ms, add_ms(pool->drain_max_ms, gate_ms));
-    gint64 growth_ms = bound_growth(pool, down_max, gate_ms,
-                                    canary_ms > 0 ? add_ms(self->canary_from_ms, canary_ms) : 0);
+    gint64 path_ms = add_ms(start_ms, add_ms(pool->drain_max_ms, terms.gate_ms));
     bounds->makespan_one_migration_ms =
         MAX(bounds->makespan_one_migration_ms,
-            MAX(MAX(growth_ms, path_ms), bound_area(pool, gate_ms, TRUE)));
+            MAX(MAX(bound_growth_one_migration(pool, &terms), path_ms),
+                bound_area(pool, terms.gate_ms, TRUE)));
+}
+
+static void
+bound_pool_within_budget(Fleet *self, const Pool *pool, gint64 canary_ms, gint64 extra_max)
+{
+    VrBounds *bounds = &self->bounds;
+    VrGrowth terms = growth_terms(self, pool, canary_ms);
+
+    if (pool->loaded->len == 0 || extra_max == 0)
+        return;
+    bounds->makespan_within_budget_ms =
+        MAX(bounds->makespan_within_budget_ms, bound_growth_within_budget(pool, &terms, extra_max));
 }
 
 static void
@@ -432,7 +503,7 @@ bound_domains(const VrProblem *problem, VrBounds *bounds)
 }
 
 VrBounds
-vr_bounds_compute(const VrProblem *problem)
+vr_bounds_compute(const VrProblem *problem, gint64 extra_max)
 {
     const VrLimits *limits = &problem->policy->limits;
     gint64 canary_ms = MAX(limits->gate_s, limits->gate_canary_s) * 1000;
@@ -460,8 +531,13 @@ vr_bounds_compute(const VrProblem *problem)
             MAX(bounds->makespan_ms, self.canary_from_ms + canary_ms + self.update_min_ms);
     for (guint p = 0; p < problem->pool_count; p++) {
         bound_pool_one_migration(&self, &pools[p], canary_ms);
+        bound_pool_within_budget(&self, &pools[p], canary_ms, extra_max);
         pool_clear(&pools[p]);
     }
-    bounds->makespan_one_migration_ms = MAX(bounds->makespan_one_migration_ms, bounds->makespan_ms);
+    if (extra_max == 0)
+        bounds->makespan_within_budget_ms = bounds->makespan_one_migration_ms;
+    bounds->makespan_within_budget_ms = MAX(bounds->makespan_within_budget_ms, bounds->makespan_ms);
+    bounds->makespan_one_migration_ms =
+        MAX(bounds->makespan_one_migration_ms, bounds->makespan_within_budget_ms);
     return self.bounds;
 }

@@ -12,10 +12,11 @@ G_BEGIN_DECLS
 typedef struct {
     gint64 migrations;
     gint64 makespan_ms;               /* of any plan */
+    gint64 makespan_within_budget_ms; /* of a plan with no more than so many extras */
     gint64 makespan_one_migration_ms; /* of a plan without extras */
 } VrBounds;
 
-VrBounds vr_bounds_compute(const VrProblem *problem);
+VrBounds vr_bounds_compute(const VrProblem *problem, gint64 extra_max);
 
 /* Migrations of the pool beyond one per VM. */
 gint64 vr_bounds_extra_migrations(const VrProblem *problem, guint pool);

@@ -2,11 +2,11 @@
 #include "plan/capacity.h"
 
 /* Rules that count VMs on a host: anti-affinity groups, then names that occur twice. */
-static gint64
+static guint
 count_present(const VrCapacity *self, guint rule, guint host)
 {
     const VrPresence *presence = &self->presences[host];
-    gint64 count = 0;
+    guint count = 0;
 
     for (guint i = 0; i < presence->count; i++)
         count += presence->rules[i] == rule;
@@ -38,18 +38,6 @@ remove_present(VrCapacity *self, guint rule, guint host)
     presence->rules[i] = presence->rules[--presence->count];
 }
 
-/* The VM's anti-affinity group. NULL: it is in none. */
-static const VrGroup *
-spread_group(const VrCapacity *self, guint vm)
-{
-    gint group = self->problem->vms[vm].group;
-
-    if (group < 0)
-        return NULL;
-    const VrGroup *found = vr_inventory_group(self->problem->inventory, (guint)group);
-    return found->rule == VR_GROUP_ANTI_AFFINITY ? found : NULL;
-}
-
 static guint
 name_rule(const VrCapacity *self, guint vm)
 {
@@ -59,7 +47,7 @@ name_rule(const VrCapacity *self, guint vm)
 static void
 add_vm(VrCapacity *self, guint vm, guint host)
 {
-    if (spread_group(self, vm) != NULL)
+    if (self->problem->vms[vm].spread > 0)
         add_present(self, (guint)self->problem->vms[vm].group, host);
     if (self->problem->vms[vm].name_id != 0)
         add_present(self, name_rule(self, vm), host);
@@ -68,7 +56,7 @@ add_vm(VrCapacity *self, guint vm, guint host)
 static void
 remove_vm(VrCapacity *self, guint vm, guint host)
 {
-    if (spread_group(self, vm) != NULL)
+    if (self->problem->vms[vm].spread > 0)
         remove_present(self, (guint)self->problem->vms[vm].group, host);
     if (self->problem->vms[vm].name_id != 0)
         remove_present(self, name_rule(self, vm), host);
@@ -104,11 +92,10 @@ static VrFit
 fit_rules(const VrCapacity *self, guint vm, guint host)
 {
     const VrProblemVm *own = &self->problem->vms[vm];
-    const VrGroup *group = spread_group(self, vm);
 
     if (!vr_problem_is_allowed(self->problem, vm, host))
         return VR_FIT_GROUP;
-    if (group != NULL && count_present(self, (guint)own->group, host) >= group->max_per_host)
+    if (own->spread > 0 && count_present(self, (guint)own->group, host) >= own->spread)
         return VR_FIT_GROUP;
     if (own->name_id != 0 && count_present(self, name_rule(self, vm), host) > 0)
         return VR_FIT_NAME;

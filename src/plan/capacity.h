@@ -34,6 +34,19 @@ typedef enum {
 /* As everything is at the start; or `emptied`: as if all hosts to be updated were empty. */
 VrCapacity *vr_capacity_new(const VrProblem *problem, gboolean emptied);
 
+/* Is there enough of every resource? */
+static inline gboolean
+vr_capacity_has_room(const VrCapacity *self, const VrBlock *block, guint host)
+{
+    const VrAmount *free = &self->frees[host];
+
+    for (guint r = 0; r < VR_RESOURCES; r++) {
+        if (block->size.of[r] > free->of[r])
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* May the block go to a host of its pool? If not, the first reason. */
 VrFit vr_capacity_fit(const VrCapacity *self, const VrBlock *block, guint host);
 

@@ -16,6 +16,14 @@ vr_conveyor_drain(VrConveyor *self, guint host, VrTurn turn)
     vr_drain_begin(self->belt, host, turn, self->places);
 }
 
+/* Room is short, and there is some of the budget left to make more of it. */
+static gboolean
+steps_aside(const VrBelt *belt, guint pool)
+{
+    return belt->manner->aside_permille > 0 && belt->schedule->extra_count < belt->extra_budget &&
+           !vr_belt_all_fit(belt, pool);
+}
+
 static gboolean
 can_be_drained(const VrConveyor *self, guint host)
 {
@@ -26,6 +34,8 @@ can_be_drained(const VrConveyor *self, guint host)
 
     if (at->inbound_count > 0 || at->tried == pool->stamp)
         return FALSE;
+    if (steps_aside(belt, own->pool))
+        return TRUE;
     for (guint r = 0; r < VR_RESOURCE_CPU; r++) {
         gint64 load = own->room.of[r] - belt->capacity->frees[host].of[r];
         if (load > pool->frees[VR_SHELF_READY].of[r] + pool->frees[VR_SHELF_AHEAD].of[r])
@@ -45,7 +55,10 @@ pack(VrConveyor *self, guint host, gboolean whole_only)
         if (whole_only)
             return FALSE;
     }
-    return vr_placement_pack(self->belt, host, VR_PACK_FORWARD, self->places);
+    return vr_placement_pack(self->belt, host,
+                             steps_aside(belt, belt->problem->hosts[host].pool) ? VR_PACK_ASIDE
+                                                                                : VR_PACK_FORWARD,
+                             self->places);
 }
 
 /* Drains the host if all its VMs have a place; remembers it if not, until there is more room. */
@@ -72,9 +85,10 @@ has_room_for_any(const VrConveyor *self, guint pool)
     VrResource binding = belt->problem->pools[pool].binding;
     guint lightest = self->orders[VR_ORDER_LIGHTEST]->heads[pool];
 
-    return lightest != VR_NONE &&
-           belt->problem->hosts[lightest].load.of[binding] <=
-               own->frees[VR_SHELF_READY].of[binding] + own->frees[VR_SHELF_AHEAD].of[binding];
+    if (lightest == VR_NONE || steps_aside(belt, pool))
+        return lightest != VR_NONE;
+    return belt->problem->hosts[lightest].load.of[binding] <=
+           own->frees[VR_SHELF_READY].of[binding] + own->frees[VR_SHELF_AHEAD].of[binding];
 }
 
 /* The first host of the order that can be drained, down to those with a cycle of `cycle_ms_min`. */
@@ -206,6 +220,9 @@ handle(VrConveyor *self, const VrAgendaItem *item)
         return;
     case VR_AGENDA_UPDATE:
         vr_drain_updated(belt, item->index);
+        return;
+    case VR_AGENDA_RETURN:
+        vr_belt_set_state(belt, item->index, VR_HOST_RETURNING);
         return;
     case VR_AGENDA_GATES:
         vr_drain_released(belt, item->index);

@@ -158,10 +158,12 @@ begin_gate(VrBelt *belt, VrFlow *flow)
 
     if (length_ms == 0)
         return;
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(guint));
+    vr_belt_append_ids(belt, flow, ids);
     VrEntry entry = {.kind = VR_STEP_GATE,
                      .host = flow->target,
                      .source = flow->source,
-                     .after = vr_schedule_add_list(belt->schedule, flow->ids),
+                     .after = vr_schedule_add_list(belt->schedule, ids),
                      .start_ms = belt->now_ms,
                      .end_ms = belt->now_ms + length_ms};
     flow->gate = vr_schedule_append(belt->schedule, &entry);
@@ -210,7 +212,7 @@ list_departures(VrBelt *belt, guint host)
         if (flow->gate != 0)
             g_array_append_val(ids, flow->gate);
         else
-            g_array_append_vals(ids, flow->ids->data, flow->ids->len);
+            vr_belt_append_ids(belt, flow, ids);
     }
     if (belt->hosts[host].relieved_by != 0)
         g_array_append_val(ids, belt->hosts[host].relieved_by);
@@ -231,6 +233,11 @@ start_update(VrBelt *belt, guint host)
     at->update_id = vr_schedule_append(belt->schedule, &entry);
     at->ready_ms = entry.end_ms;
     vr_belt_set_state(belt, host, VR_HOST_UPDATING);
+    if (belt->manner->ahead == VR_AHEAD_RETURNING) {
+        gint64 near_ms = belt->pools[own->pool].drain_ms * belt->manner->near_permille / 1000;
+        vr_agenda_add(belt->agenda, MAX(belt->now_ms, entry.end_ms - near_ms), VR_AGENDA_RETURN,
+                      host);
+    }
     vr_agenda_add(belt->agenda, entry.end_ms, VR_AGENDA_UPDATE, host);
     belt->down_count++;
     if (own->domain >= 0)

@@ -151,6 +151,15 @@ value_before(const Growth *self, const GArray *series, guint step, gint64 before
     return g_array_index(series, gint64, MIN((guint)at, series->len - 1));
 }
 
+/* The most load that can have left so long before; what went to updated hosts, through a gate. */
+static gint64
+load_left(const Growth *self, guint step, gint64 before_ms)
+{
+    gint64 aside = before_ms <= (step + 1) * self->step_ms ? self->input->aside : 0;
+
+    return aside + value_before(self, self->settled, step, before_ms + self->input->gate_ms);
+}
+
 /*
  * The most room that drains can have given back by now. Hosts of a class can be updated by now only
  * if their load had arrived a gate and the update time of the class before; best ratios first.
@@ -161,7 +170,7 @@ room_returned(const Growth *self, guint step)
     gint64 left[TIME_CLASSES], room = 0;
 
     for (guint c = 0; c < self->class_count; c++)
-        left[c] = value_before(self, self->settled, step, self->class_ms[c] + self->input->gate_ms);
+        left[c] = load_left(self, step, self->class_ms[c]);
     for (guint i = 0; i < self->cells->len; i++) {
         const Cell *cell = &g_array_index(self->cells, Cell, i);
         gint64 load = cell->load;
@@ -217,7 +226,7 @@ take_step(Growth *self, guint step, gint64 *inout_count, gint64 *inout_load)
     g_array_append_val(self->usable, room);
     gint64 settled = load_settled(self, step);
     g_array_append_val(self->settled, settled);
-    gint64 drained = value_before(self, self->settled, step, input->gate_ms);
+    gint64 drained = load_left(self, step, 0);
     while (*inout_count < input->hosts->len && *inout_load + self->loads[*inout_count] <= drained) {
         *inout_load += self->loads[*inout_count];
         (*inout_count)++;

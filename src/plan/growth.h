@@ -27,9 +27,13 @@ typedef struct {
     gint64 canary_room;
     gint64 fill_ms;  /* no host is filled sooner: its link */
     gint64 down_max; /* hosts down at once */
+    gint64 aside;    /* load that need not go to updated hosts, nor through a gate: extras */
 } VrGrowth;
 
-/* No plan with one migration per VM ends sooner: docs/reference/plan.md has the proof. */
+/*
+ * No plan with one migration per VM ends sooner, or none with so much load aside:
+ * docs/reference/plan.md has the proof.
+ */
 gint64 vr_growth_bound_ms(const VrGrowth *self);
 
 G_END_DECLS

@@ -5,9 +5,6 @@
 #define LOG_BITS 24
 #define KEY_BITS 24
 
-/* How far, in permille, a shuffle shifts a key at most. */
-#define SHUFFLE_PERMILLE 150
-
 typedef struct {
     guint pool, host, rank;
     gint64 first, second; /* larger comes first */
@@ -41,15 +38,15 @@ log2_ratio(gint64 room, gint64 load)
 
 /* Shifts a key by a share that host and number alone decide. */
 static gint64
-shuffle(gint64 key, guint host, guint number)
+shuffle(const VrManner *manner, gint64 key, guint host)
 {
-    guint64 mixed = ((guint64)number << 32 | host) * 0x9e3779b97f4a7c15u;
+    guint64 mixed = ((guint64)manner->shuffle << 32 | host) * 0x9e3779b97f4a7c15u;
+    gint64 most = manner->shuffle_permille;
 
-    if (number == 0)
+    if (manner->shuffle == 0)
         return key;
     mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9u;
-    gint64 permille =
-        1000 - SHUFFLE_PERMILLE + (gint64)((mixed >> 33) % (2 * SHUFFLE_PERMILLE + 1));
+    gint64 permille = 1000 - most + (gint64)(mixed >> 33) % (2 * most + 1);
     return (gint64)((__int128)key * permille / 1000);
 }
 
@@ -83,11 +80,10 @@ static Key
 describe(const VrBelt *belt, VrOrderKind kind, guint host)
 {
     const VrProblemHost *own = &belt->problem->hosts[host];
-    guint number = belt->manner->shuffle;
     Key key = {.pool = own->pool, .host = host, .rank = G_MAXUINT};
 
     if (kind == VR_ORDER_LONGEST) {
-        key.first = shuffle(belt->hosts[host].cycle_ms, host, number);
+        key.first = shuffle(belt->manner, belt->hosts[host].cycle_ms, host);
         return key;
     }
     if (kind == VR_ORDER_LIGHTEST) {
@@ -95,7 +91,7 @@ describe(const VrBelt *belt, VrOrderKind kind, guint host)
         return key;
     }
     key.rank = own->rank;
-    key.first = shuffle(growth_key(belt, host), host, number);
+    key.first = shuffle(belt->manner, growth_key(belt, host), host);
     if (belt->manner->preference == VR_PREFER_GIANTS) {
         key.second = key.first;
         key.first = giant_key(belt, host);

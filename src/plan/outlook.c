@@ -4,9 +4,6 @@
 /* Rounds of drain, gate and update after which nothing is urgent yet. */
 #define CYCLES_MAX 30
 
-/* A host is urgent this share of a mean cycle before it is the last: estimates are rough. */
-#define SLACK_PERMILLE 750
-
 /* In each round the room of updated hosts takes as much load, and gives back that load's room. */
 static gint64
 count_cycles(const VrBelt *belt, guint index)
@@ -48,5 +45,5 @@ gint64
 vr_outlook_urgent_ms(const VrBelt *belt, guint index)
 {
     return vr_outlook_remaining_ms(belt, index) -
-           mean_cycle_ms(&belt->pools[index]) * SLACK_PERMILLE / 1000;
+           mean_cycle_ms(&belt->pools[index]) * belt->manner->slack_permille / 1000;
 }

@@ -78,13 +78,15 @@ consider(Search *self, guint host)
 {
     const VrBelt *belt = self->belt;
 
-    if (host == self->source || vr_capacity_fit(belt->capacity, self->block, host) != VR_FIT_YES)
+    if (host == self->source || !vr_capacity_has_room(belt->capacity, self->block, host))
         return;
     gint64 room = belt->capacity->frees[host].of[vr_problem_binding(belt->problem, host)];
     gint64 wait = wait_ms(belt, host), cpu = cpu_used(belt, host);
     self->candidates++;
     self->compared++;
-    if (!is_better(self, host, room, wait, cpu))
+    /* Rules are asked last: they take longest. */
+    if (!is_better(self, host, room, wait, cpu) ||
+        vr_capacity_fit(belt->capacity, self->block, host) != VR_FIT_YES)
         return;
     self->best = host;
     self->best_room = room;
@@ -92,12 +94,14 @@ consider(Search *self, guint host)
     self->best_cpu = cpu;
 }
 
-/* Nothing that comes later on the shelf is better than what was found. */
+/*
+ * Nothing that comes later on the shelf is better than what was found: hosts of one bucket are as
+ * good as equally full.
+ */
 static gboolean
-is_settled(const Search *self, guint next)
+is_settled(const Search *self)
 {
-    return self->best != VR_NONE && !self->roomy && self->best_wait_ms <= self->patience_ms &&
-           self->belt->links[next].bucket != self->belt->links[self->best].bucket;
+    return self->best != VR_NONE && !self->roomy && self->best_wait_ms <= self->patience_ms;
 }
 
 static void
@@ -108,7 +112,7 @@ search_fullest(Search *self, const VrFreeIndex *index, gint64 size)
     self->candidates = 0;
     for (guint host = vr_free_index_first(index, size);
          host != VR_NONE && self->candidates < CANDIDATES_MAX && visits < VISITS_MAX &&
-         !is_settled(self, host);
+         !is_settled(self);
          host = vr_free_index_next(index, host), visits++)
         consider(self, host);
 }
@@ -209,6 +213,29 @@ pack_in_order(Packing *self, gboolean forward, gboolean extra)
     return TRUE;
 }
 
+/*
+ * The budget counts VMs, room counts MiB: a large VM that steps aside, onto a host whose turn comes
+ * late, leaves room on updated hosts for many small ones.
+ */
+static gboolean
+pack_aside(Packing *self)
+{
+    const VrBelt *belt = self->belt;
+    guint pool = belt->problem->hosts[self->source].pool;
+    gint64 left = belt->extra_budget - belt->schedule->extra_count;
+
+    for (guint i = 0; i < self->blocks->len; i++) {
+        const VrBlock *block = &g_array_index(self->blocks, VrBlock, i);
+        gboolean large =
+            block->size.of[belt->problem->pools[pool].binding] >= belt->pools[pool].aside_min;
+        if (large && block->count <= left && place(self, i, TRUE))
+            left -= block->count;
+        else if (!place(self, i, FALSE))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 pack(Packing *self, VrPacking packing)
 {
@@ -221,6 +248,8 @@ pack(Packing *self, VrPacking packing)
         return pack_in_order(self, TRUE, TRUE);
     case VR_PACK_OPEN:
         return pack_in_order(self, FALSE, TRUE);
+    case VR_PACK_ASIDE:
+        return pack_aside(self);
     }
     g_assert_not_reached();
 }

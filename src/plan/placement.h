@@ -20,6 +20,7 @@ typedef enum {
     VR_PACK_FEWEST,  /* as many as possible there, smallest first; the others are extras */
     VR_PACK_LARGEST, /* the same, largest first: packs where that does not */
     VR_PACK_OPEN,    /* extras all */
+    VR_PACK_ASIDE,   /* the largest are extras, within the budget; all others go forward */
 } VrPacking;
 
 /*

@@ -7,8 +7,11 @@
 
 #define PLAN_FORMAT "virt-roll-plan/1"
 
-/* X(member of VrPlanSummary, which is also its name in JSON), by name */
-#define SUMMARY_FIELDS(X)                                                                          \
+/*
+ * X(member of VrPlanSummary, which is also its name in JSON), by name. LATER is for bounds that
+ * plans in older journals lack: the bound of any plan stands in.
+ */
+#define SUMMARY_FIELDS(X, LATER)                                                                   \
     X(exposure_vm_ms)                                                                              \
     X(extra_migrations)                                                                            \
     X(hosts)                                                                                       \
@@ -17,6 +20,7 @@
     X(hosts_to_update)                                                                             \
     X(makespan_lower_bound_ms)                                                                     \
     X(makespan_lower_bound_one_migration_ms)                                                       \
+    LATER(makespan_lower_bound_within_budget_ms)                                                   \
     X(makespan_ms)                                                                                 \
     X(migrations)                                                                                  \
     X(migrations_in_flight_peak)                                                                   \
@@ -121,7 +125,7 @@ vr_plan_format(const VrPlan *self)
     vr_json_writer_name(&out, "summary");
     vr_json_writer_begin(&out, '{');
 #define WRITE_FIELD(field) write_integer(&out, #field, self->summary.field);
-    SUMMARY_FIELDS(WRITE_FIELD)
+    SUMMARY_FIELDS(WRITE_FIELD, WRITE_FIELD)
 #undef WRITE_FIELD
     vr_json_writer_end(&out, '}');
     vr_json_writer_name(&out, "update");
@@ -154,8 +158,12 @@ read_head(VrReader *reader, VrPlan *plan)
     if (vr_reader_enter(reader, "summary")) {
 #define READ_FIELD(field)                                                                          \
     plan->summary.field = vr_reader_required_integer(reader, #field, 0, G_MAXINT64);
-        SUMMARY_FIELDS(READ_FIELD)
+        gint64 unknown = vr_reader_integer(reader, "makespan_lower_bound_ms", 0, G_MAXINT64, 0);
+#define READ_LATER_FIELD(field)                                                                    \
+    plan->summary.field = vr_reader_integer(reader, #field, 0, G_MAXINT64, unknown);
+        SUMMARY_FIELDS(READ_FIELD, READ_LATER_FIELD)
 #undef READ_FIELD
+#undef READ_LATER_FIELD
         vr_reader_leave(reader);
     } else {
         vr_reader_fail(reader, "summary", "is missing");

@@ -5,13 +5,27 @@
 
 VR_DEFINE_ENUM(VrStepKind, vr_step_kind, VR_STEP_KINDS)
 
+/* Steps that are allocated together: plans have hundreds of thousands. */
+#define STEPS_PER_BLOCK 256
+
 static void
-step_free(gpointer data)
+step_clear(gpointer data)
 {
     VrPlanStep *step = data;
 
     g_array_unref(step->after);
-    g_free(step);
+}
+
+/* Zero, and where it is for good. */
+static VrPlanStep *
+allocate_step(VrPlan *self)
+{
+    if (self->block_left == 0) {
+        g_ptr_array_add(self->blocks, g_new0(VrPlanStep, STEPS_PER_BLOCK));
+        self->block_left = STEPS_PER_BLOCK;
+    }
+    VrPlanStep *last = g_ptr_array_index(self->blocks, self->blocks->len - 1);
+    return &last[STEPS_PER_BLOCK - self->block_left--];
 }
 
 static void
@@ -26,7 +40,8 @@ vr_plan_new(void)
     VrPlan *self = g_new0(VrPlan, 1);
 
     self->texts = g_string_chunk_new(4096);
-    self->steps = g_ptr_array_new_with_free_func(step_free);
+    self->steps = g_ptr_array_new_with_free_func(step_clear);
+    self->blocks = g_ptr_array_new_with_free_func(g_free);
     self->skipped = g_ptr_array_new_with_free_func(skip_free);
     return self;
 }
@@ -52,7 +67,7 @@ vr_plan_copy(const VrPlan *self)
 VrPlanStep *
 vr_plan_append_step(VrPlan *self, VrStepKind kind, GArray *after)
 {
-    VrPlanStep *step = g_new0(VrPlanStep, 1);
+    VrPlanStep *step = allocate_step(self);
 
     step->id = self->steps->len + 1;
     step->kind = kind;
@@ -197,6 +212,7 @@ vr_plan_free(VrPlan *self)
     g_free(self->update_level);
     g_free(self->update_class);
     g_ptr_array_unref(self->steps);
+    g_ptr_array_unref(self->blocks);
     g_ptr_array_unref(self->skipped);
     g_string_chunk_free(self->texts);
     g_free(self);

@@ -57,7 +57,7 @@ find_vacated(const VrSchedule *schedule)
 {
     for (guint i = 0; i < schedule->entries->len; i++) {
         const VrEntry *entry = &g_array_index(schedule->entries, VrEntry, i);
-        if (entry->extra && schedule->notes[entry->source].turn != VR_TURN_EARLY)
+        if (entry->extra && schedule->notes[entry->source].turn >= VR_TURN_NO_EMPTY)
             return entry->source;
     }
     g_assert_not_reached();
@@ -88,7 +88,8 @@ static void
 sum_up(VrProblem *problem, const VrSchedule *schedule, VrPlan *plan)
 {
     VrPlanSummary *summary = &plan->summary;
-    VrBounds bounds = vr_bounds_compute(problem);
+    VrBounds bounds =
+        vr_bounds_compute(problem, MAX(vr_conveyor_budget(problem), (gint64)schedule->extra_count));
 
     summary->hosts = problem->host_count;
     for (guint v = 0; v < problem->vm_count; v++)
@@ -109,6 +110,7 @@ sum_up(VrProblem *problem, const VrSchedule *schedule, VrPlan *plan)
     summary->hosts_down_peak = vr_schedule_peak(schedule, VR_STEP_UPDATE);
     summary->migrations_lower_bound = bounds.migrations;
     summary->makespan_lower_bound_ms = bounds.makespan_ms;
+    summary->makespan_lower_bound_within_budget_ms = bounds.makespan_within_budget_ms;
     summary->makespan_lower_bound_one_migration_ms = bounds.makespan_one_migration_ms;
 }
 

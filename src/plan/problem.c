@@ -144,6 +144,15 @@ measure_cpu(VrProblem *self, guint index)
     }
 }
 
+static guint
+count_spread(const VrInventory *inventory, const VrVm *vm)
+{
+    if (vm->group_index < 0)
+        return 0;
+    const VrGroup *group = vr_inventory_group(inventory, (guint)vm->group_index);
+    return group->rule == VR_GROUP_ANTI_AFFINITY ? (guint)group->max_per_host : 0;
+}
+
 static void
 build_vms(VrProblem *self)
 {
@@ -153,6 +162,7 @@ build_vms(VrProblem *self)
         const VrVm *vm = vr_inventory_vm(self->inventory, v);
         VrProblemHost *host = &self->hosts[vm->host_index];
         self->vms[v].group = vm->group_index;
+        self->vms[v].spread = count_spread(self->inventory, vm);
         self->vms[v].cargo = (VrCargo){vm->resident_mib, vm->dirty_mib_per_s};
         self->vms[v].link_mib =
             vr_cost_link_mib(limits, &self->vms[v].cargo,

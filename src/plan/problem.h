@@ -57,6 +57,7 @@ typedef struct {
     VrCargo cargo;
     gint64 link_mib; /* as in VrBlock */
     gint group;      /* -1: none */
+    guint spread;    /* if that is one of anti-affinity: how many of it one host may have; else 0 */
     guint name_id;   /* equal for VMs of one name; 0 if no other VM has it */
 } VrProblemVm;
 

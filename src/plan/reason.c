@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "base/json.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "plan/reason.h"
 
@@ -17,17 +20,17 @@ append_forward(GString *out, const char *target, const VrEntry *entry)
     static const char *const choices[] = {
         [VR_CHOICE_FULLEST] = ": the fullest updated host with room (",
         [VR_CHOICE_SOONEST] = ": the shortest queue on its link (",
-        [VR_CHOICE_LIGHTEST] = ": the least busy updated host ("};
+        [VR_CHOICE_LIGHTEST] = ": the least busy updated host (",
+        [VR_CHOICE_SEQUENCE] = ": on the way with the fewest extra migrations"};
+    const char *choice = choices[entry->choice];
 
-    g_string_append(out, "to ");
-    g_string_append(out, target);
-    if (entry->choice == VR_CHOICE_SEQUENCE) {
-        g_string_append(out, ": on the way with the fewest extra migrations");
+    vr_text_append(out, "to ", 3);
+    vr_text_append(out, target, strlen(target));
+    vr_text_append(out, choice, strlen(choice));
+    if (entry->choice == VR_CHOICE_SEQUENCE)
         return;
-    }
-    g_string_append(out, choices[entry->choice]);
     vr_json_append_integer(out, entry->left_mib);
-    g_string_append(out, " MiB left)");
+    vr_text_append(out, " MiB left)", 10);
 }
 
 static char *
@@ -50,6 +53,10 @@ format_extra(const VrProblem *problem, const VrSchedule *schedule, const VrEntry
         return g_strdup_printf("no host's VMs all fit on the updated hosts: %s needs the fewest "
                                "extra migrations (%u); to %s, the fullest with room",
                                source, note->extra_count, target);
+    if (note->turn != VR_TURN_EARLY)
+        return g_strdup_printf("within the budget: aside to %s, the fullest with room, so that "
+                               "more hosts' VMs fit on the updated hosts",
+                               target);
     return g_strdup_printf("within the budget: %s is emptied early with %u extra migrations; to "
                            "%s, the fullest with room",
                            source, note->extra_count, target);

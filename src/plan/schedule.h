@@ -35,6 +35,7 @@ typedef struct {
     guint host;   /* update: the host; migrate and gate: the target */
     guint source; /* migrate and gate */
     guint after;  /* a list of ids; see vr_schedule_add_list */
+    guint before; /* migrate: the id of the last one between the same hosts; 0: the first */
     gboolean extra;
     gint64 start_ms, end_ms;
     gint64 rate_mib_per_s;

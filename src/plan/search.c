@@ -4,24 +4,28 @@
 #include "plan/sequence.h"
 
 /* VMs that are planned for in all runs together, and the most runs. */
-#define WORK_MAX 400000
+#define WORK_MAX 600000
 #define RUNS_MAX 40
 
-/* The first is the best one for large fleets, which get few or no others. */
+/* The last is the best one for large fleets, which get few or no others. */
 static const VrManner manners[] = {
-    {.ahead = VR_AHEAD_NONE, .hurry = TRUE, .early_permille = 1000},
-    {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 1000},
+    {.ahead = VR_AHEAD_NONE,
+     .hurry = TRUE,
+     .slack_permille = 750,
+     .early_permille = 700,
+     .aside_permille = 2000},
     {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
-    {.ahead = VR_AHEAD_GATED, .hurry = TRUE, .early_permille = 1000},
-};
-
-/* With a budget for extras, some of it kept for later. */
-static const VrManner thrifty = {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 400};
-
-/* The same with the order of hosts shifted a little, as often as there is time for. */
-static const VrManner shuffled[] = {
-    {.ahead = VR_AHEAD_UPDATING, .hurry = TRUE, .early_permille = 1000},
-    {.ahead = VR_AHEAD_UPDATING, .early_permille = 1000},
+    {.ahead = VR_AHEAD_UPDATING,
+     .hurry = TRUE,
+     .slack_permille = 750,
+     .early_permille = 900,
+     .aside_permille = 2500},
+    {.ahead = VR_AHEAD_RETURNING,
+     .hurry = TRUE,
+     .near_permille = 1000,
+     .slack_permille = 500,
+     .early_permille = 800,
+     .aside_permille = 2000},
 };
 
 /* One host after the other: slow, but each decision sees the end of those before it. */
@@ -30,6 +34,36 @@ static const VrManner careful[] = {
     {.preference = VR_PREFER_GIANTS, .serial = TRUE},
     {.preference = VR_PREFER_ROOM, .serial = TRUE, .whole = TRUE},
 };
+
+/* Picks from so many; the turn and what is picked decide alone. */
+static guint
+pick(guint turn, guint what, guint count)
+{
+    guint64 mixed = ((guint64)turn << 32 | what) * 0x9e3779b97f4a7c15u;
+
+    mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9u;
+    return (guint)((mixed >> 33) % count);
+}
+
+/*
+ * Another manner for each turn: no rule was found that tells which of them suits a fleet, and they
+ * differ by some percent.
+ */
+static VrManner
+draw_manner(guint turn)
+{
+    static const VrAhead aheads[] = {VR_AHEAD_NONE, VR_AHEAD_RETURNING, VR_AHEAD_UPDATING,
+                                     VR_AHEAD_GATED};
+
+    return (VrManner){.ahead = aheads[pick(turn, 0, G_N_ELEMENTS(aheads))],
+                      .hurry = pick(turn, 1, 5) > 0,
+                      .near_permille = 500 + pick(turn, 2, 2000),
+                      .slack_permille = 300 + pick(turn, 3, 1000),
+                      .early_permille = 700 + 50 * pick(turn, 5, 7),
+                      .aside_permille = 1500 + 500 * pick(turn, 6, 4),
+                      .shuffle = turn,
+                      .shuffle_permille = 25u << pick(turn, 4, 4)};
+}
 
 static gint64
 extras_beyond(const VrSchedule *schedule, gint64 budget)
@@ -101,17 +135,15 @@ vr_search_best(const VrProblem *problem)
     for (guint p = 0; p < problem->pool_count; p++)
         extra_max += vr_bounds_extra_migrations(problem, p);
     extra_max = MAX(extra_max, budget);
-    for (guint i = 0; i < runs && i < G_N_ELEMENTS(manners); i++)
+    for (guint i = runs < G_N_ELEMENTS(manners) ? G_N_ELEMENTS(manners) - runs : 0;
+         i < G_N_ELEMENTS(manners); i++)
         best = try(problem, &manners[i], best, budget, extra_max);
-    if (budget > 0 && runs > G_N_ELEMENTS(manners))
-        best = try(problem, &thrifty, best, budget, extra_max);
     for (guint i = 0; i < G_N_ELEMENTS(careful) && !is_good(best, extra_max); i++)
         best = try(problem, &careful[i], best, budget, extra_max);
     if (!is_good(best, extra_max))
         best = solve(problem, best, budget);
     for (guint i = G_N_ELEMENTS(manners); i < runs; i++) {
-        VrManner manner = shuffled[i % G_N_ELEMENTS(shuffled)];
-        manner.shuffle = i / G_N_ELEMENTS(shuffled);
+        VrManner manner = draw_manner(i);
         best = try(problem, &manner, best, budget, extra_max);
     }
     return best;

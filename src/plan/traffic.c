@@ -119,7 +119,7 @@ is_open_for(const VrBelt *belt, const VrFlow *flow)
 
 /* What each migration of a flow comes after; the same for all, and known when the first starts. */
 static guint
-list_after(VrBelt *belt, const VrFlow *flow)
+make_after(VrBelt *belt, const VrFlow *flow)
 {
     const VrBeltHost *source = &belt->hosts[flow->source], *target = &belt->hosts[flow->target];
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -134,6 +134,19 @@ list_after(VrBelt *belt, const VrFlow *flow)
     return vr_schedule_add_list(belt->schedule, ids);
 }
 
+/* Flows onto one host share their list, but for extras and sources that took some. */
+static guint
+find_after(VrBelt *belt, const VrFlow *flow)
+{
+    VrBeltHost *target = &belt->hosts[flow->target];
+
+    if (flow->extra || belt->hosts[flow->source].arrivals != NULL || !vr_belt_is_past_canary(belt))
+        return make_after(belt, flow);
+    if (target->after == 0)
+        target->after = make_after(belt, flow);
+    return target->after;
+}
+
 static void
 record(VrBelt *belt, guint vm, gint64 end_ms)
 {
@@ -141,15 +154,14 @@ record(VrBelt *belt, guint vm, gint64 end_ms)
     VrFlow *flow = vr_belt_flow(belt, own->flow);
     VrBeltHost *target = &belt->hosts[flow->target];
 
-    if (flow->ids == NULL) {
-        flow->ids = g_array_new(FALSE, FALSE, sizeof(guint));
-        flow->after = list_after(belt, flow);
-    }
+    if (flow->last_id == 0)
+        flow->after = find_after(belt, flow);
     VrEntry entry = {.kind = VR_STEP_MIGRATE,
                      .vm = vm,
                      .host = flow->target,
                      .source = flow->source,
                      .after = flow->after,
+                     .before = flow->last_id,
                      .extra = flow->extra,
                      .start_ms = belt->now_ms,
                      .end_ms = end_ms,
@@ -157,7 +169,7 @@ record(VrBelt *belt, guint vm, gint64 end_ms)
                      .left_mib = own->left_mib,
                      .choice = own->choice};
     guint id = vr_schedule_append(belt->schedule, &entry);
-    g_array_append_val(flow->ids, id);
+    flow->last_id = id;
     if (flow->extra) {
         if (target->arrivals == NULL)
             target->arrivals = g_array_new(FALSE, FALSE, sizeof(guint));

@@ -342,6 +342,7 @@ summarize(Composing *self)
     summary->makespan_ms = self->offset_ms;
     summary->makespan_lower_bound_ms += self->offset_ms;
     summary->makespan_lower_bound_one_migration_ms += self->offset_ms;
+    summary->makespan_lower_bound_within_budget_ms += self->offset_ms;
     for (guint id = 1; id <= plan->steps->len; id++)
         count_step(self, id);
 }

@@ -70,13 +70,14 @@ G_BEGIN_DECLS
     X(SIM_FAULT_JOURNAL_REFUSES, "journal-refuses", 3) /* disk full */                             \
     X(SIM_FAULT_JOURNAL_UNKNOWN, "journal-unknown", 3) /* fsync failed; may be there or not */     \
     X(SIM_FAULT_ROLLOUT_STOPPED, "rollout-stopped", 4) /* asked for, and started again later */    \
-    X(SIM_FAULT_HOST_UNDONE, "host-undone", 6)         /* asked for, and released later */
+    X(SIM_FAULT_HOST_UNDONE, "host-undone", 6)         /* asked for, and released later */         \
+    X(SIM_FAULT_HOST_SICK, "host-sick", 30)            /* its guests wait for their CPUs */
 typedef enum {
 #define SIM_FAULT_MEMBER(member, word, permille) member,
     SIM_FAULTS(SIM_FAULT_MEMBER)
 #undef SIM_FAULT_MEMBER
 } SimFault;
-#define SIM_FAULT_COUNT (SIM_FAULT_HOST_UNDONE + 1)
+#define SIM_FAULT_COUNT (SIM_FAULT_HOST_SICK + 1)
 
 const char *sim_fault_to_string(SimFault fault);
 gboolean sim_fault_from_string(const char *word, SimFault *out_fault);

@@ -266,6 +266,7 @@ sim_list(gpointer context, const char *host, VrListDone done, gpointer data)
 /* ------------------------------------------------------------------ sample */
 
 /* Of a guest that is well: what it waits for, and how often it asks a disk, by its CPU time. */
+#define BUSY_SHARE 5 /* so much of the time it wants a CPU */
 #define RUN_PER_DELAY 500
 #define RUN_US_PER_REQUEST 5000
 #define REQUEST_US 800
@@ -277,6 +278,21 @@ typedef struct {
     VrSampleDone done;
     gpointer data;
 } SampleCall;
+
+/* For how long in all its guests have had to wait. */
+static gint64
+sick_us(const SimWorld *world, SimHost *host)
+{
+    if (host->sick_since_us == 0)
+        return host->sick_us;
+    gint64 until_us = MIN(world->now_us, host->sick_until_us);
+    gint64 sick_us = host->sick_us + MAX(until_us - host->sick_since_us, 0);
+    if (until_us == host->sick_until_us) {
+        host->sick_us = sick_us;
+        host->sick_since_us = 0;
+    }
+    return sick_us;
+}
 
 static void
 sample_copy(const SimWorld *world, guint vm, guint host, VrSampling *sampling)
@@ -292,8 +308,9 @@ sample_copy(const SimWorld *world, guint vm, guint host, VrSampling *sampling)
     if (!sim_copy_is_active(copy))
         return;
     sampled->sample.vcpus = 1;
-    sampled->sample.run_us = sim_copy_cpu_time_ns(world, copy) / 1000;
-    sampled->sample.delay_us = sampled->sample.run_us / RUN_PER_DELAY;
+    sampled->sample.run_us = sim_copy_cpu_time_ns(world, copy) / 1000 / BUSY_SHARE;
+    sampled->sample.delay_us =
+        sampled->sample.run_us / RUN_PER_DELAY + sick_us(world, sim_host(world, host)) / 2;
     sampled->sample.requests = sampled->sample.run_us / RUN_US_PER_REQUEST;
     sampled->sample.io_us = sampled->sample.requests * REQUEST_US;
 }

@@ -20,6 +20,19 @@ lasts_us(const SimWorld *self, SimFault fault, gint64 min_s, gint64 max_s)
 
 /* ------------------------------------------------------------------ hardware and daemons */
 
+/* Rather one that is updated: the others are not judged. */
+static void
+make_sick(SimWorld *self, guint first)
+{
+    SimHost *host = sim_host(self, first);
+
+    for (guint i = 0; i < self->hosts->len && !host->updated; i++)
+        host = sim_host(self, (first + i) % self->hosts->len);
+    if (host->sick_since_us == 0)
+        host->sick_since_us = self->now_us;
+    host->sick_until_us = self->now_us + lasts_us(self, SIM_FAULT_HOST_SICK, 300, 2400);
+}
+
 static void
 trouble_hosts(SimWorld *self)
 {
@@ -39,6 +52,8 @@ trouble_hosts(SimWorld *self)
         host->slow_until_us = self->now_us + lasts_us(self, SIM_FAULT_HOST_SLOW, 10, 600);
         host->slow_factor = (guint)sim_faults_extent(&self->faults, SIM_FAULT_HOST_SLOW, 10, 1000);
     }
+    if (sim_world_strikes(self, SIM_FAULT_HOST_SICK))
+        make_sick(self, pick(self, SIM_FAULT_HOST_SICK, count));
     if (sim_world_strikes(self, SIM_FAULT_HOST_CRASH))
         sim_host_crash(self, pick(self, SIM_FAULT_HOST_CRASH, count), FALSE);
     if (sim_world_strikes(self, SIM_FAULT_HOST_DEAD))

@@ -116,6 +116,9 @@ typedef struct {
     gint64 cut_until_us; /* controller - host */
     guint cuts;
     gint64 unlisted_until_us;
+    gint64 sick_since_us; /* its guests wait as long as they run and more; 0: it is well … */
+    gint64 sick_until_us;
+    gint64 sick_us;        /* … how long it has been so before */
     gboolean closed;       /* the flag on disk that libvirt's hook honours */
     gboolean staged;       /* applied, not booted into */
     gboolean staged_badly; /* the next boot will still have the old level */

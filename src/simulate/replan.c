@@ -50,8 +50,8 @@ add_copy(VrInventory *scan, const SimWorld *world, const VrInventory *planned, g
     VrVm *added = known >= 0 ? vr_inventory_copy_vm(scan, vr_inventory_vm(planned, (guint)known))
                              : vr_inventory_add_vm(scan, guest->uuid, guest->name, "");
 
-    g_free(added->host);
-    added->host = g_strdup(sim_host(world, host)->name);
+    g_ref_string_release(added->host);
+    added->host = g_ref_string_new(sim_host(world, host)->name);
     added->memory_mib = guest->memory_mib;
     added->vcpus = 1;
     added->state = state_of(copy);

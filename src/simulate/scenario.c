@@ -250,6 +250,8 @@ sim_scenario_policy(const SimScenario *self)
     policy->revise = chance(random, 50) ? VR_REVISE_AUTOMATIC : VR_REVISE_ASK;
     limits->hosts_lost_max = between(random, 0, 2);
     limits->repair_extra_migrations_max = between(random, 0, 20);
+    policy->health.watch = chance(random, 30);
+    policy->health.way_back = chance(random, 70) ? VR_WAY_BACK_AUTOMATIC : VR_WAY_BACK_ASK;
     g_rand_free(random);
     return policy;
 }

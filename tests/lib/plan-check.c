@@ -290,9 +290,12 @@ check_summary(Check *self)
     if (summary->migrations_lower_bound > migrations || summary->migrations_lower_bound < required)
         check_breaks(self, 0, "the bound of migrations is none");
     if (summary->makespan_lower_bound_ms > makespan_ms ||
+        summary->makespan_lower_bound_within_budget_ms > makespan_ms ||
         (extras == 0 && summary->makespan_lower_bound_one_migration_ms > makespan_ms))
         check_breaks(self, 0, "a bound of the makespan is above it");
-    if (summary->makespan_lower_bound_one_migration_ms < summary->makespan_lower_bound_ms)
+    if (summary->makespan_lower_bound_one_migration_ms <
+            summary->makespan_lower_bound_within_budget_ms ||
+        summary->makespan_lower_bound_within_budget_ms < summary->makespan_lower_bound_ms)
         check_breaks(self, 0, "fewer plans have a lower bound that is less");
 }
 

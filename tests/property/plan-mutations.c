@@ -485,6 +485,8 @@ bound_is_high(Mutant *self, guint index)
         summary->makespan_lower_bound_ms = summary->makespan_ms + 1;
     else if (index == 2 && summary->extra_migrations == 0)
         summary->makespan_lower_bound_one_migration_ms = summary->makespan_ms + 1;
+    else if (index == 3)
+        summary->makespan_lower_bound_within_budget_ms = summary->makespan_ms + 1;
     else
         return FALSE;
     return TRUE;

@@ -168,11 +168,13 @@ time_fleet(guint32 seed, SmallKind kind, Times *all)
     }
     double ratio = (double)plan->summary.makespan_ms / (double)best_ms;
     if (plan->summary.makespan_ms < best_ms || plan->summary.makespan_lower_bound_ms > best_ms ||
+        plan->summary.makespan_lower_bound_within_budget_ms > best_ms ||
         (extras == 0 && plan->summary.makespan_lower_bound_one_migration_ms > best_ms))
         fail_msg("seed %u, %s: makespan %" G_GINT64_FORMAT ", bounds %" G_GINT64_FORMAT
-                 " and %" G_GINT64_FORMAT ", best %" G_GINT64_FORMAT,
+                 ", %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT ", best %" G_GINT64_FORMAT,
                  seed, small_kind_to_string(kind), plan->summary.makespan_ms,
                  plan->summary.makespan_lower_bound_ms,
+                 plan->summary.makespan_lower_bound_within_budget_ms,
                  plan->summary.makespan_lower_bound_one_migration_ms, best_ms);
     all->decided++;
     all->optimal += plan->summary.makespan_ms == best_ms;

@@ -46,6 +46,32 @@ test_json_canonical_sorts_and_escapes(void **state)
                      "{\"a\":{\"b\":1,\"c\":2},\"b\":3,\"c\":{\"b\":4}}");
 }
 
+/* What must be escaped is found wherever it stands among what need not be. */
+static void
+test_json_escapes_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    for (guint place = 0; place < 20; place++) {
+        for (guint byte = 1; byte < 256; byte++) {
+            char text[21] = "abcdefghijklmnopqrst";
+            g_autoptr(GString) out = g_string_new("x"), wanted = g_string_new("x\"");
+            text[place] = (char)byte;
+            g_string_append_len(wanted, text, place);
+            if (byte == '"' || byte == '\\')
+                g_string_append_printf(wanted, "\\%c", byte);
+            else if (byte >= 0x08 && byte <= 0x0d && byte != 0x0b)
+                g_string_append_printf(wanted, "\\%c", "btn.fr"[byte - 0x08]);
+            else if (byte < 0x20)
+                g_string_append_printf(wanted, "\\u%04x", byte);
+            else
+                g_string_append_c(wanted, (char)byte);
+            g_string_append_printf(wanted, "%s\"", text + place + 1);
+            vr_json_append_string(out, text);
+            assert_string_equal(out->str, wanted->str);
+        }
+    }
+}
+
 static void
 test_json_canonical_is_its_own_canonical_form(void **state)
 {
@@ -217,6 +243,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_canonical_sorts_and_escapes),
+        cmocka_unit_test(test_json_escapes_every_byte_at_every_place),
         cmocka_unit_test(test_json_canonical_is_its_own_canonical_form),
         cmocka_unit_test(test_json_numbers_of_64_bits_are_kept),
         cmocka_unit_test(test_json_refuses_with_place),

@@ -172,13 +172,14 @@ test_status_json_before_the_first_rollout(void **state)
     g_autofree char *text = vr_render_status_json(&view);
     (void)state;
 
-    assert_string_equal(text,
-                        "{\"controller_alive\":false,\"deferred\":[],\"ended_at\":null,\"format\":"
-                        "\"virt-roll-status/1\",\"last_event_at\":null,\"needs_operator\":[],"
-                        "\"next\":\"virt-roll --state s run\","
-                        "\"phase\":\"none\",\"reason\":null,\"rollout\":null,"
-                        "\"silent_hosts\":[],\"started_at\":"
-                        "null,\"still_changed\":[]}\n");
+    assert_string_equal(
+        text,
+        "{\"alerts\":[],\"controller_alive\":false,\"deferred\":[],\"ended_at\":null,\"format\":"
+        "\"virt-roll-status/1\",\"health\":[],\"last_event_at\":null,\"needs_operator\":[],"
+        "\"next\":\"virt-roll --state s run\","
+        "\"phase\":\"none\",\"reason\":null,\"rollout\":null,"
+        "\"silent_hosts\":[],\"started_at\":"
+        "null,\"still_changed\":[]}\n");
 }
 
 int
