@@ -107,9 +107,9 @@ fake_sample(gpointer context, const char *host, VrSampleDone done, gpointer data
     gint64 sick_us = own->sick_since_us != 0 ? self->now_us - own->sick_since_us : 0;
     g_autoptr(VrSampling) sampling = vr_sampling_new();
 
-    sampling->reachable = own->reachable;
+    sampling->reachable = own->reachable && !own->is_unsampled;
     sampling->cpus = 64;
-    for (guint v = 0; v < self->vm_count && own->reachable; v++) {
+    for (guint v = 0; v < self->vm_count && sampling->reachable; v++) {
         const FakeVm *vm = &self->vms[v];
         if (vm->at[h] == VR_SIDE_ABSENT)
             continue;
@@ -171,7 +171,9 @@ switch_over(FakeWorld *self, gpointer data)
     FakeMove *move = data;
     FakeVm *vm = move->vm;
 
-    if (vm->flight != move->flight) { /* aborted */
+    if (vm->flight != move->flight) {
+        vr_failure_set(&move->error, VR_FAILURE_ABORTED, vm->name, NULL);
+        move->done(move->error, move->data);
         move_free(move);
         return;
     }

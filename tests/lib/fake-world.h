@@ -20,9 +20,10 @@ typedef struct {
     VrFailure trouble; /* what its readings say while it is not reachable */
     guint applied;     /* how often apply has run */
     guint rebooted;
-    gboolean is_doomed;   /* does not come back from its reboot */
-    gint64 applied_at_us; /* the last time */
-    gint64 sick_since_us; /* its guests wait for their CPUs since then; 0: it is well */
+    gboolean is_doomed;    /* does not come back from its reboot */
+    gint64 applied_at_us;  /* the last time */
+    gint64 sick_since_us;  /* its guests wait for their CPUs since then; 0: it is well */
+    gboolean is_unsampled; /* asked for samples it gives none, and answers everything else */
 } FakeHost;
 
 typedef struct {

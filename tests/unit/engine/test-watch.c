@@ -203,6 +203,25 @@ test_gate_waits_while_its_host_cannot_be_read(void **state)
     revising_assert_good_end_and_free(world);
 }
 
+/* It answers everything else, so nothing but the missing samples keeps its gate from passing. */
+static void
+test_gate_does_not_pass_unsampled(void **state)
+{
+    FakeWorld *world = world_new(set_watch);
+    guint host = run_to_gate(world);
+    (void)state;
+
+    pass_s(world, 60);
+    world->hosts[host].is_unsampled = TRUE;
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_non_null(strstr(revising_rollout(world)->reason, "cannot be sampled"));
+    assert_int_equal(revising_count_phase(world, VR_PHASE_PASSED), 0);
+    for (guint h = 0; h < world->host_count; h++)
+        assert_int_equal(world->hosts[h].applied, h == host);
+    revising_assert_replays(world);
+    fake_world_free(world);
+}
+
 int
 main(void)
 {
@@ -213,6 +232,7 @@ main(void)
         cmocka_unit_test(test_released_host_is_watched_anew),
         cmocka_unit_test(test_observing_tells_and_does_nothing),
         cmocka_unit_test(test_gate_waits_while_its_host_cannot_be_read),
+        cmocka_unit_test(test_gate_does_not_pass_unsampled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,15 +21,24 @@ set_long_gates(VrPolicy *policy)
     policy->limits.hosts_down_max = 2;
 }
 
-static const char *
-find_watched(const FakeWorld *world)
+/* The gate that watches its VMs; NULL. */
+static const VrStepState *
+find_gate(const FakeWorld *world)
 {
     for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
         if (step->phase == VR_PHASE_WATCHING)
-            return world->hosts[fake_world_host(world, step->plan->host)].name;
+            return step;
     }
     return NULL;
+}
+
+static const char *
+find_watched(const FakeWorld *world)
+{
+    const VrStepState *gate = find_gate(world);
+
+    return gate != NULL ? world->hosts[fake_world_host(world, gate->plan->host)].name : NULL;
 }
 
 /* Lets it roll until the first gate watches its VMs. */
@@ -85,10 +94,10 @@ test_undo_brings_vms_back_to_their_refuge(void **state)
 {
     const char *host = NULL;
     FakeWorld *world = world_in_gate(3, &host);
-    guint refuge =
-        fake_world_host(world, revising_find_step(world, VR_STEP_GATE, host)->plan->source);
+    guint refuge = fake_world_host(world, find_gate(world)->plan->source);
     (void)state;
 
+    assert_int_equal(count_running(world, refuge), 0);
     undo(world, host);
     assert_evacuated(world, host);
     assert_int_equal(count_running(world, refuge), 2);
@@ -250,6 +259,125 @@ test_forecast_is_what_is_done(void **state)
     fake_world_free(world);
 }
 
+/* The fence comes first: nothing may be resumed or destroyed on a host that is open. */
+static void
+test_vms_stay_until_their_host_is_closed(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    g_autofree char *stage = g_strdup_printf("%s close", host);
+    (void)state;
+
+    world->fail_stage = stage;
+    vr_engine_ask(world->engine, VR_INPUT_UNDO, host, "its VMs are slow");
+    for (guint i = 0; i < 10; i++)
+        fake_world_pass(world, S);
+    assert_false(world->hosts[fake_world_host(world, host)].closed);
+    assert_int_equal(count_running(world, fake_world_host(world, host)), 2);
+    assert_int_equal(world->breaches->len, 0);
+    for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
+        assert_true(!step->plan->back || step->phase == VR_PHASE_PENDING);
+    }
+    fake_world_free(world);
+}
+
+/* Closed, the refuge would refuse them, and each refusal is a try. */
+static void
+test_vms_wait_for_their_refuge_to_be_opened(void **state)
+{
+    const char *host = NULL;
+    FakeWorld *world = world_in_gate(3, &host);
+    guint refuge = fake_world_host(world, find_gate(world)->plan->source);
+    g_autofree char *stage = g_strdup_printf("%s open", world->hosts[refuge].name);
+    (void)state;
+
+    world->fail_stage = stage;
+    undo(world, host);
+    assert_non_null(strstr(revising_rollout(world)->reason, "stage open failed"));
+    for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
+        assert_true(!step->plan->back || step->phase == VR_PHASE_PENDING);
+    }
+    world->fail_stage = NULL;
+    vr_engine_ask(world->engine, VR_INPUT_START, NULL, NULL);
+    revising_run_to(world, VR_ROLLOUT_NEEDS_OPERATOR);
+    assert_evacuated(world, host);
+    assert_int_equal(count_running(world, refuge), 2);
+    fake_world_free(world);
+}
+
+static void
+set_short_gates(VrPolicy *policy)
+{
+    policy->limits.gate_s = 30;
+}
+
+/* The first updated host of the plan, so long after the rollout's start; NULL: none is yet. */
+static const char *
+find_updated_after(FakeWorld *world, guint time_s)
+{
+    world->set_policy = set_short_gates;
+    fake_world_start(world);
+    for (guint i = 0; i < time_s; i++)
+        fake_world_pass(world, S);
+    for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
+        if (step->phase == VR_PHASE_UPDATED)
+            return world->hosts[fake_world_host(world, step->plan->host)].name;
+    }
+    return NULL;
+}
+
+static gboolean
+waits(const VrStepState *step)
+{
+    return step->phase == VR_PHASE_PENDING || step->phase == VR_PHASE_CLOSED;
+}
+
+/* How many VMs it sends back. */
+static guint
+undo_and_check(FakeWorld *world, const char *host)
+{
+    guint count = revising_rollout(world)->steps->len;
+    g_autofree gboolean *waited = g_new(gboolean, count);
+    guint sent = 0;
+
+    for (guint i = 0; i < count; i++)
+        waited[i] = waits(vr_rollout_step(revising_rollout(world), i));
+    undo(world, host);
+    for (guint i = 0; i < revising_rollout(world)->steps->len; i++) {
+        const VrStepState *step = vr_rollout_step(revising_rollout(world), i);
+        if (i < count)
+            assert_true(!waited[i] || waits(step));
+        if (!step->plan->back)
+            continue;
+        sent++;
+        assert_false(world->hosts[fake_world_host(world, step->plan->target)].updated);
+    }
+    assert_true(world->hosts[fake_world_host(world, host)].closed);
+    return sent;
+}
+
+/* Whenever it comes, nothing else begins, and no VM goes to a host that is updated. */
+static void
+test_undo_at_any_time_of_a_rollout(void **state)
+{
+    gboolean is_over = FALSE;
+    guint sent = 0;
+    (void)state;
+
+    for (guint time_s = 1; !is_over; time_s++) {
+        FakeWorld *world = fake_world_new(5, 2);
+        const char *host = find_updated_after(world, time_s);
+        is_over = vr_rollout_is_over(revising_rollout(world)->phase);
+        if (host != NULL && !is_over)
+            sent += undo_and_check(world, host);
+        fake_world_free(world);
+    }
+    assert_true(sent > 0);
+}
+
 /* The controller dies at every call and append of the way back, and another one goes on. */
 static void
 test_way_back_survives_a_crash_anywhere(void **state)
@@ -297,6 +425,9 @@ main(void)
         cmocka_unit_test(test_vm_goes_back_only_once),
         cmocka_unit_test(test_host_without_an_update_is_not_undone),
         cmocka_unit_test(test_forecast_is_what_is_done),
+        cmocka_unit_test(test_vms_stay_until_their_host_is_closed),
+        cmocka_unit_test(test_vms_wait_for_their_refuge_to_be_opened),
+        cmocka_unit_test(test_undo_at_any_time_of_a_rollout),
         cmocka_unit_test(test_way_back_survives_a_crash_anywhere),
     };
 
