@@ -2,8 +2,9 @@
 /* Hosts in alert and what the watch has said, for status and report. */
 #pragma once
 
-#include <json-glib/json-glib.h>
 #include <virt-roll/rollout.h>
+
+#include "base/json.h"
 
 G_BEGIN_DECLS
 
