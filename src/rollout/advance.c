@@ -219,22 +219,12 @@ move_on(VrDeciding *self, const VrStepState *step, gboolean may_begin)
     return FALSE;
 }
 
-static const VrHostHealth *
-find_crowded(const VrRollout *rollout)
-{
-    for (guint i = 0; i < rollout->healths->len; i++) {
-        if (vr_rollout_health(rollout, i)->intake_closed)
-            return vr_rollout_health(rollout, i);
-    }
-    return NULL;
-}
-
 /* Nothing goes on by itself any more. */
 static void
 end_as_it_is(VrDeciding *self, const VrWork *work)
 {
     const VrHostAlert *alert = vr_rollout_unsettled_alert(self->rollout);
-    const VrHostHealth *crowded = find_crowded(self->rollout);
+    const VrHostHealth *crowded = vr_health_find_crowded(self->rollout);
     g_autofree char *reason =
         alert != NULL ? vr_rollout_describe_alert(self->rollout, alert) : NULL;
 
@@ -250,6 +240,13 @@ end_as_it_is(VrDeciding *self, const VrWork *work)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_FAILED, "nothing more can be begun");
 }
 
+static gboolean
+is_waiting_for_room(const VrDeciding *self)
+{
+    return vr_health_find_crowded(self->rollout) != NULL &&
+           self->at_us < vr_health_waits_for_room_until_us(self->rollout);
+}
+
 static void
 end_if_over(VrDeciding *self, const VrWork *work)
 {
@@ -263,7 +260,8 @@ end_if_over(VrDeciding *self, const VrWork *work)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_NEEDS_OPERATOR, work->asking->reason);
     else if (rollout->phase == VR_ROLLOUT_STOPPING)
         vr_deciding_enter_rollout(self, VR_ROLLOUT_STOPPED, rollout->reason);
-    else if (!work->waiting || vr_rollout_blocking_alert(rollout) != NULL)
+    else if (vr_rollout_blocking_alert(rollout) != NULL ||
+             (!work->waiting && !is_waiting_for_room(self)))
         end_as_it_is(self, work);
 }
 

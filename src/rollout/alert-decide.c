@@ -210,8 +210,10 @@ vr_alert_apply(VrRollout *rollout, const VrEvent *event, GError **error)
         g_ptr_array_set_size(alert->staying, 0);
         return TRUE;
     }
-    if (event->kind == VR_EVENT_HOST_RELEASED && alert != NULL) {
-        alert->released = TRUE;
+    if (is_known && event->kind == VR_EVENT_HOST_RELEASED) {
+        if (alert != NULL)
+            alert->released = TRUE;
+        vr_health_forget(rollout, event);
         return TRUE;
     }
     if (is_known && event->kind == VR_EVENT_STEPS_ADDED && event->text != NULL) {

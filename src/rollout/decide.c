@@ -191,6 +191,7 @@ start(VrDeciding *self)
     /* What is asked while others still work, nobody may have heard yet. */
     if (!vr_rollout_is_over(self->rollout->phase))
         return;
+    vr_health_taken_up(self);
     for (guint i = 0; i < self->rollout->steps->len; i++)
         take_up(self, vr_rollout_step(self->rollout, i));
 }

@@ -59,7 +59,15 @@ gboolean vr_health_lets_pass(const VrRollout *rollout, const VrStepState *gate);
 gint64 vr_health_waits_until_us(const VrRollout *rollout, const VrStepState *gate);
 /* It has waited too long: a person is asked. */
 void vr_health_ask(VrDeciding *self, const VrStepState *gate);
+/* A host that takes no more VMs because it is crowded; NULL: none. */
+const VrHostHealth *vr_health_find_crowded(const VrRollout *rollout);
+/* So long a rollout waits for room there, then a person is asked; G_MAXINT64: nobody waits. */
+gint64 vr_health_waits_for_room_until_us(const VrRollout *rollout);
+/* A person takes the rollout up: what was crowded is tried once more. */
+void vr_health_taken_up(VrDeciding *self);
 void vr_health_apply(VrRollout *rollout, const VrEvent *event);
+/* A person has released it: what was said of it counts no more, and it has to be judged anew. */
+void vr_health_forget(VrRollout *rollout, const VrEvent *event);
 
 /* A person says that what came to a host goes back, or that a host in alert is fine. */
 void vr_alert_undo(VrDeciding *self);

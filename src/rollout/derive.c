@@ -138,6 +138,8 @@ vr_rollout_next_deadline(const VrRollout *self, gint64 since_us)
 
     if (vr_rollout_is_over(self->phase))
         return next_us;
+    if (vr_health_waits_for_room_until_us(self) > since_us)
+        next_us = vr_health_waits_for_room_until_us(self);
     for (guint i = 0; i < self->steps->len; i++) {
         const VrStepState *step = vr_rollout_step(self, i);
         if (vr_phase_is_last(step->phase))

@@ -114,6 +114,41 @@ vr_health_ask(VrDeciding *self, const VrStepState *gate)
                         gate->plan->host, gate->plan->source));
 }
 
+const VrHostHealth *
+vr_health_find_crowded(const VrRollout *rollout)
+{
+    for (guint i = 0; i < rollout->healths->len; i++) {
+        if (vr_rollout_health(rollout, i)->intake_closed)
+            return vr_rollout_health(rollout, i);
+    }
+    return NULL;
+}
+
+gint64
+vr_health_waits_for_room_until_us(const VrRollout *rollout)
+{
+    const VrHostHealth *crowded = vr_health_find_crowded(rollout);
+
+    return crowded != NULL
+               ? crowded->since_us + rollout->basis->policy->recovery.hold_unknown_ms * VR_MS_US
+               : G_MAXINT64;
+}
+
+/* He knows that it is crowded, and says: go on. */
+void
+vr_health_taken_up(VrDeciding *self)
+{
+    for (guint i = 0; i < self->rollout->healths->len; i++) {
+        const VrHostHealth *health = vr_rollout_health(self->rollout, i);
+        if (!health->intake_closed)
+            continue;
+        VrEvent *event = vr_event_new(VR_EVENT_HOST_RELEASED, self->at_us);
+        event->host = g_strdup(health->host);
+        event->reason = g_strdup("a person goes on");
+        g_ptr_array_add(self->events, event);
+    }
+}
+
 /* ------------------------------------------------------------------ onto the state */
 
 /* The time in which the host could not be read does not count. */
@@ -148,4 +183,20 @@ vr_health_apply(VrRollout *rollout, const VrEvent *event)
     health->sentence = g_strdup(event->reason);
     g_free(health->evidence);
     health->evidence = g_strdup(event->text);
+}
+
+void
+vr_health_forget(VrRollout *rollout, const VrEvent *event)
+{
+    VrHostHealth *health = (VrHostHealth *)(guintptr)vr_rollout_find_health(rollout, event->host);
+
+    if (health == NULL)
+        return;
+    health->finding = (VrHealthFinding){0};
+    health->intake_closed = FALSE;
+    health->since_us = event->at_us;
+    if (health->clock_stands_since_us == 0)
+        health->clock_stands_since_us = event->at_us;
+    g_free(health->sentence);
+    health->sentence = g_strdup_printf("%s: not judged since it was released.", health->host);
 }
