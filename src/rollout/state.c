@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The rollout as a value: new, free, copy and questions. Changes are in apply.c only. */
+/* The rollout as a value: new, free, copy, questions. apply.c changes it, and what that calls. */
 #include <string.h>
 
 #include "rollout/state.h"
