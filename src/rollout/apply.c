@@ -258,6 +258,8 @@ apply_step_phase(VrRollout *self, VrStepState *step, const VrEvent *event, GErro
         enter_migration_phase(step, from, event);
     else if (step->plan->kind == VR_STEP_UPDATE)
         enter_update_phase(step, from, event);
+    else
+        step->rounds = event->round;
     return TRUE;
 }
 
