@@ -140,7 +140,8 @@ vr_health_taken_up(VrDeciding *self)
 {
     for (guint i = 0; i < self->rollout->healths->len; i++) {
         const VrHostHealth *health = vr_rollout_health(self->rollout, i);
-        if (!health->intake_closed)
+        /* One in alert has to be released by name, and then opened. */
+        if (!health->intake_closed || vr_rollout_find_alert(self->rollout, health->host) != NULL)
             continue;
         VrEvent *event = vr_event_new(VR_EVENT_HOST_RELEASED, self->at_us);
         event->host = g_strdup(health->host);
