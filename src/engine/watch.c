@@ -400,9 +400,16 @@ has_peer(const VrWatch *self, guint h)
     return FALSE;
 }
 
+/* The judges' time is the clock's own, which stamps the samples; the engine's may be ahead. */
+static gint64
+clock_ms(const VrWatch *self)
+{
+    return self->ports.clock.vtable->now_us(self->ports.clock.context) / 1000;
+}
+
 /* What has passed tells the host's fault from the update's. */
 static void
-tell_passed(VrWatch *self, gint64 now_us)
+tell_passed(VrWatch *self)
 {
     for (guint h = 0; h < self->host_count; h++) {
         WatchedHost *host = &self->hosts[h];
@@ -411,14 +418,14 @@ tell_passed(VrWatch *self, gint64 now_us)
         if (has_peer(self, h))
             vr_host_judge_peer_passed(host->judge);
         if (host->has_passed && !host->has_open && !host->in_aftercare) {
-            vr_host_judge_gate_passed(host->judge, now_us / 1000);
+            vr_host_judge_gate_passed(host->judge, clock_ms(self));
             host->in_aftercare = TRUE;
         }
     }
 }
 
 static void
-follow(VrWatch *self, const VrRollout *rollout, gint64 now_us)
+follow(VrWatch *self, const VrRollout *rollout)
 {
     for (guint h = 0; h < self->host_count; h++)
         self->hosts[h].has_passed = self->hosts[h].has_open = FALSE;
@@ -433,7 +440,7 @@ follow(VrWatch *self, const VrRollout *rollout, gint64 now_us)
         else if (step->phase == VR_PHASE_SETTLED && step->plan->back)
             leave(self, step);
     }
-    tell_passed(self, now_us);
+    tell_passed(self);
     choose_controls(self, rollout);
 }
 
@@ -455,10 +462,9 @@ land(gpointer data)
 
     if (!self->released && question->generation == self->generation) {
         WatchedHost *host = &self->hosts[question->index];
-        gint64 now_us = self->ports.clock.vtable->now_us(self->ports.clock.context);
         vr_sampling_free(host->sampling);
         host->sampling = g_steal_pointer(&answer->sampling);
-        host->at_ms = now_us / 1000;
+        host->at_ms = clock_ms(self);
         host->is_asked = FALSE;
     }
     vr_sampling_free(answer->sampling);
@@ -523,12 +529,12 @@ vr_watch_tick(VrWatch *self, const VrRollout *rollout, gint64 now_us)
         self->next_us = now_us + interval_us / ANSWER_SHARE;
         if (!is_same)
             begin(self, rollout);
-        follow(self, rollout, now_us);
+        follow(self, rollout);
         ask_all(self, rollout);
     } else {
         self->next_us = now_us + interval_us - interval_us / ANSWER_SHARE;
         take_samples(self);
-        follow(self, rollout, now_us);
+        follow(self, rollout);
         judge(self);
         for (guint h = 0; h < self->host_count; h++)
             g_clear_pointer(&self->hosts[h].sampling, vr_sampling_free);
