@@ -72,8 +72,8 @@ print_help(void)
     printf("virt-roll: rolling updates of libvirt hosts; their VMs migrate live\n\n"
            "usage: virt-roll [OPTION…] COMMAND [OPTION…]\n\n");
     for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
-        printf("  %-15s %s\n", commands[i].name, commands[i].summary);
-    printf("  %-15s %s\n", "help COMMAND", "what one command takes");
+        printf("  %-18s %s\n", commands[i].name, commands[i].summary);
+    printf("  %-18s %s\n", "help COMMAND", "what one command takes");
     printf("\nWith every command:\n%s\n"
            "Exit status: 0 done, 1 failed, 2 bad usage or input, 3 refused, 4 cannot reach,\n"
            "5 needs a person, 6 done but hosts were left out, 7 goes on later, 8 migrated back.\n",
